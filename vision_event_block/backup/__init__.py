@@ -1,0 +1,1 @@
+"""Carries recorded events to their destination."""

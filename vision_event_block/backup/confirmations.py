@@ -1,0 +1,40 @@
+"""Lets a caller wait until an event is settled, whichever process delivers it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+
+from vision_event_block.store.model import EventStore, State
+
+# Another process tells nobody here when it delivers, so the store is asked now and then.
+_POLL = 0.25
+
+
+class Confirmations:
+    """Wakes those who wait when the worker of this process settles something."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._settled = threading.Condition()
+
+    def announce(self) -> None:
+        """Something was settled."""
+        with self._settled:
+            self._settled.notify_all()
+
+    def wait(self, event_ids: Iterable[str], timeout: float) -> dict[str, tuple[State, str]]:
+        """State and reason of each event as soon as none is pending, or when the time is over.
+
+        Raises:
+            StoreError: If the store cannot be read.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            states = {event_id: self._store.state(event_id) or ("pending", "") for event_id in event_ids}
+            left = deadline - time.monotonic()
+            if left <= 0 or all(state != "pending" for state, _ in states.values()):
+                return states
+            with self._settled:
+                self._settled.wait(min(left, _POLL))

@@ -1,0 +1,88 @@
+"""Uploads images: each distinct one once, several at a time, every success remembered."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from multiprocessing.pool import ThreadPool
+from queue import Empty, SimpleQueue
+
+from vision_event_block.backup.policy import Trouble, is_refusal, trouble_of
+from vision_event_block.client import VisionEventsClient
+from vision_event_block.errors import DeliveryError, StoreError
+from vision_event_block.store.model import EventStore, Route
+
+Answer = tuple[str, "str | DeliveryError | StoreError | None"]
+
+
+@dataclass
+class Uploaded:
+    """What came of a round of uploads, by SHA-256."""
+
+    source_ids: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    trouble: Trouble | None = None
+
+
+class Uploads:
+    """Uploads to one route over a pool of threads."""
+
+    def __init__(self, client: VisionEventsClient, store: EventStore, route: Route, pool: ThreadPool) -> None:
+        self._client = client
+        self._store = store
+        self._route = route
+        self._pool = pool
+
+    def run(self, digests: Collection[str]) -> Uploaded:
+        """Uploads those images that are not at the destination yet. Trouble stops what has not begun."""
+        done = Uploaded(source_ids=self._store.source_ids(self._route, digests))
+        missing = [sha256 for sha256 in digests if sha256 not in done.source_ids]
+        answers: SimpleQueue[Answer] = SimpleQueue()
+        stop = threading.Event()
+        for sha256 in missing:
+            self._pool.apply_async(self._upload, (sha256, stop, answers))
+        waiting = len(missing)
+        while waiting:
+            batch = _all_there_is(answers)
+            waiting -= len(batch)
+            self._take(batch, done)
+            if done.trouble is not None:
+                stop.set()
+        return done
+
+    def _take(self, answers: Collection[Answer], done: Uploaded) -> None:
+        new = {sha256: answer for sha256, answer in answers if isinstance(answer, str)}
+        if new:
+            done.source_ids.update(new)
+            self._store.uploaded(self._route, new)
+        for sha256, answer in answers:
+            if isinstance(answer, DeliveryError) and is_refusal(answer):
+                done.refused[sha256] = str(answer)
+            elif isinstance(answer, DeliveryError):
+                done.trouble = done.trouble or trouble_of(answer)
+            elif isinstance(answer, StoreError):
+                done.trouble = done.trouble or Trouble(str(answer))
+            elif answer == "":
+                done.refused[sha256] = f"its image {sha256} is missing in the event store"
+
+    def _upload(self, sha256: str, stop: threading.Event, answers: SimpleQueue[Answer]) -> None:
+        answer: str | DeliveryError | StoreError | None = None
+        try:
+            if not stop.is_set():
+                image = self._store.image(sha256)
+                answer = "" if image is None else self._client.upload_image(*image).source_id
+        except (DeliveryError, StoreError) as error:
+            answer = error
+        finally:
+            answers.put((sha256, answer))
+
+
+def _all_there_is(answers: SimpleQueue[Answer]) -> list[Answer]:
+    """Waits for one answer and takes along what else has come, so that one commit notes them all."""
+    batch = [answers.get()]
+    while True:
+        try:
+            batch.append(answers.get_nowait())
+        except Empty:
+            return batch

@@ -1,0 +1,61 @@
+"""Reads what the engine hands over: images and predictions, whichever representation they are in."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from vision_event_block.blocks.engine import declares_drawing, engine_module
+from vision_event_block.images import Frame, Frames
+
+_DATA_URL = re.compile(r"^data:image/[a-z+.-]+;base64,")
+
+
+def frame_of(image: Any, frames: Frames) -> Frame | None:
+    """The frame of a workflow image, with the file it came in where that still shows its pixels."""
+    if image is None:
+        return None
+    return frames.of(image.numpy_image, _original(image))
+
+
+def source_of(*images: Any) -> tuple[datetime | None, str | None]:
+    """Capture time and video source of the first image that has them.
+
+    The engine makes metadata up where an image has none, with the current time and the name of
+    the input; the attribute under the property tells which are real.
+    """
+    for image in images:
+        metadata = getattr(image, "_video_metadata", None)
+        if metadata is not None:
+            return metadata.frame_timestamp, metadata.video_identifier
+    return None, None
+
+
+def predictions_of(predictions: Any) -> Any:
+    """Predictions as `sv.Detections` or a dictionary; the tensor mode of the engine has classes of its own."""
+    if predictions is None or isinstance(predictions, Mapping) or hasattr(predictions, "data"):
+        return predictions
+    module = type(predictions[0] if isinstance(predictions, tuple) else predictions).__module__
+    if not module.startswith("inference_models"):
+        return predictions
+    if hasattr(predictions, "class_id") and not hasattr(predictions, "xyxy"):
+        serializers = engine_module("core_steps.common.serializers_tensor")
+        return serializers.serialise_native_classification(predictions)
+    boundary = engine_module("execution_engine.v1.dynamic_blocks.representation_boundary")
+    if isinstance(predictions, tuple):
+        return boundary.native_key_point_prediction_to_sv(predictions)
+    return boundary.native_detections_to_sv(predictions)
+
+
+def _original(image: Any) -> bytes | None:
+    encoded = getattr(image, "_base64_image", None)
+    if not isinstance(encoded, str) or not declares_drawing():
+        return None
+    try:
+        return base64.b64decode(_DATA_URL.sub("", encoded[:64]) + encoded[64:])
+    except (binascii.Error, ValueError):
+        return None

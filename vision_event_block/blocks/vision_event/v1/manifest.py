@@ -1,0 +1,314 @@
+"""The fields of the step, as the Workflow builder shows them and workflow JSON names them.
+
+A field that the stock block has keeps its name, meaning and default, so that a saved Workflow
+moves over by changing its `type`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal, Optional, Union
+
+from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, field_validator, model_validator
+
+from vision_event_block.blocks.engine import (
+    BOOLEAN_KIND,
+    FLOAT_KIND,
+    IMAGE_KIND,
+    INTEGER_KIND,
+    PREDICTION_KINDS,
+    STRING_KIND,
+    USE_CASE_KINDS,
+    OutputDefinition,
+    Selector,
+    WorkflowBlockManifest,
+)
+from vision_event_block.blocks.vision_event.v1 import texts
+from vision_event_block.event import (
+    MAX_METADATA_KEY_LENGTH,
+    MAX_METADATA_KEYS,
+    METADATA_KEY_PATTERN,
+    EventType,
+)
+
+# The engine reads these annotations at run time to build the form and to check selectors, and
+# engines before Python 3.10 syntax reached them expect Optional and Union.
+Text = Optional[Union[Selector(kind=[STRING_KIND]), str]]
+Truth = Union[bool, Selector(kind=[BOOLEAN_KIND])]
+
+TYPE = "vision_event_block/vision_event@v1"
+
+
+def _for_types(*event_types: str, required: bool = False) -> dict[str, Any]:
+    condition: dict[str, Any] = {"values": list(event_types)}
+    if required:
+        condition["required"] = True
+    return {"event_type": condition}
+
+
+class VisionEventManifestV1(WorkflowBlockManifest):
+    """Definition of one Vision Event step."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "name": "Vision Event",
+            "version": "v1",
+            "short_description": texts.SHORT,
+            "long_description": texts.LONG,
+            "license": "Apache-2.0",
+            "block_type": "sink",
+            "search_keywords": texts.KEYWORDS,
+            "ui_manifest": {
+                "section": "data_storage",
+                "icon": "fal fa-eye",
+                "blockPriority": 1,
+                "popular": False,
+                # Without a key events are recorded and wait for one.
+                "requires_rf_key": False,
+            },
+        }
+    )
+    type: Literal["vision_event_block/vision_event@v1"]
+    input_image: Optional[Selector(kind=[IMAGE_KIND])] = Field(
+        default=None,
+        title="Input Image",
+        description="The original image, in whose pixels the predictions are.",
+        examples=["$inputs.image", "$steps.cropping.crops"],
+        json_schema_extra={"always_visible": True},
+    )
+    output_image: Optional[Selector(kind=[IMAGE_KIND])] = Field(
+        default=None,
+        title="Output Image",
+        description="A picture to show first, such as the output of a visualization step.",
+        examples=["$steps.visualization.image"],
+        json_schema_extra={"always_visible": True},
+    )
+    predictions: Optional[Selector(kind=PREDICTION_KINDS)] = Field(
+        default=None,
+        title="Predictions",
+        description="Predictions of any kind, attached to the input image as annotations. Texts of QR and bar "
+        "codes go into the custom metadata.",
+        examples=["$steps.object_detection_model.predictions"],
+        json_schema_extra={"always_visible": True},
+    )
+    event_type: Union[EventType, Selector(kind=[STRING_KIND])] = Field(
+        title="Event Type",
+        description="What the event is about.",
+        examples=["quality_check", "custom", "$inputs.event_type"],
+        json_schema_extra={"always_visible": True, "values_metadata": texts.EVENT_TYPES},
+    )
+    solution: Union[str, Selector(kind=USE_CASE_KINDS)] = Field(
+        title="Use Case",
+        description="Id of the use case that the event belongs to. It must exist in the workspace. "
+        "`use_case` is accepted as another name of this field.",
+        examples=["my-use-case", "$inputs.use_case"],
+    )
+    external_id: Text = Field(
+        default=None,
+        title="External ID",
+        description="Your own identifier, such as a lot or serial number (at most 1000 characters).",
+        examples=["lot-2025-001", "$inputs.external_id"],
+        json_schema_extra={
+            "relevant_for": _for_types("quality_check", "inventory_count", "safety_alert", "custom")
+        },
+    )
+    qc_result: Optional[Union[Selector(kind=[STRING_KIND]), Literal["pass", "fail"]]] = Field(
+        default=None,
+        title="Result",
+        description="Result of the quality check.",
+        examples=["pass", "fail", "$steps.qc_logic.result"],
+        json_schema_extra={"relevant_for": _for_types("quality_check", required=True), "always_visible": True},
+    )
+    location: Text = Field(
+        default=None,
+        title="Location",
+        description="Where the items were counted.",
+        examples=["warehouse-A", "$inputs.location"],
+        json_schema_extra={"relevant_for": _for_types("inventory_count", required=True)},
+    )
+    item_count: Optional[Union[Selector(kind=[INTEGER_KIND]), int]] = Field(
+        default=None,
+        title="Item Count",
+        description="Number of items.",
+        examples=[42, "$steps.counter.count"],
+        json_schema_extra={"relevant_for": _for_types("inventory_count", required=True), "always_visible": True},
+    )
+    item_type: Text = Field(
+        default=None,
+        title="Item Type",
+        description="What was counted.",
+        examples=["crate", "$inputs.item_type"],
+        json_schema_extra={"relevant_for": _for_types("inventory_count", required=True)},
+    )
+    alert_type: Text = Field(
+        default=None,
+        title="Alert Type",
+        description="Name of the alert, such as no_hardhat or spill_detected.",
+        examples=["no_hardhat", "$steps.classifier.top_class"],
+        json_schema_extra={"relevant_for": _for_types("safety_alert", required=True), "always_visible": True},
+    )
+    severity: Optional[Union[Selector(kind=[STRING_KIND]), Literal["low", "medium", "high"]]] = Field(
+        default=None,
+        title="Severity",
+        description="How serious the alert is.",
+        examples=["high", "$inputs.severity"],
+        json_schema_extra={"relevant_for": _for_types("safety_alert", required=True)},
+    )
+    alert_description: Text = Field(
+        default=None,
+        title="Description",
+        description="The alert in words.",
+        examples=["Person without a hard hat in zone B"],
+        json_schema_extra={"relevant_for": _for_types("safety_alert", required=True)},
+    )
+    custom_value: Text = Field(
+        default=None,
+        title="Value",
+        description="Any text.",
+        examples=["belt stopped"],
+        json_schema_extra={"relevant_for": _for_types("custom", required=True), "always_visible": True},
+    )
+    related_event_id: Text = Field(
+        default=None,
+        title="Related Event ID",
+        description="Id of the event that the feedback is about, such as the `event_id` of another step.",
+        examples=["$steps.vision_event.event_id", "$inputs.related_event_id"],
+        json_schema_extra={"relevant_for": _for_types("operator_feedback", required=True), "always_visible": True},
+    )
+    feedback: Optional[
+        Union[Selector(kind=[STRING_KIND]), Literal["correct", "incorrect", "inconclusive"]]
+    ] = Field(
+        default=None,
+        title="Feedback",
+        description="What the operator says of the related event.",
+        examples=["correct", "incorrect", "$inputs.feedback"],
+        json_schema_extra={"relevant_for": _for_types("operator_feedback", required=True)},
+    )
+    custom_metadata: dict[str, Union[str, int, float, bool, Selector()]] = Field(
+        default_factory=dict,
+        title="Custom Metadata",
+        description="Up to 100 named values to find the event by. Names take letters, digits, `_`, `-` and spaces "
+        "(at most 100 characters), texts at most 1000 characters.",
+        examples=[{"camera_id": "cam_01", "location": "$inputs.location"}],
+        json_schema_extra={"additional_section": True},
+    )
+    fire_and_forget: Truth = Field(
+        default=True,
+        title="Fire and Forget",
+        description="Field of the stock block: true is `wait_for: storage`, false is `wait_for: delivery`. "
+        "Ignored when Wait For is set.",
+        examples=[True, "$inputs.fire_and_forget"],
+    )
+    wait_for: Optional[Union[Literal["nothing", "storage", "delivery"], Selector(kind=[STRING_KIND])]] = Field(
+        default=None,
+        title="Wait For",
+        description="What the step waits for before it returns. Unset: `storage`, or `delivery` when Fire and "
+        "Forget is off.",
+        examples=["storage", "nothing", "delivery", "$inputs.wait_for"],
+        json_schema_extra={"values_metadata": texts.WAIT_FOR},
+    )
+    disable_sink: Truth = Field(
+        default=False,
+        title="Disable Sink",
+        description="If true, nothing is recorded.",
+        examples=[False, "$inputs.disable_vision_events"],
+    )
+    cooldown_seconds: Union[NonNegativeInt, NonNegativeFloat, Selector(kind=[INTEGER_KIND, FLOAT_KIND])] = Field(
+        default=1,
+        title="Cooldown",
+        description="Shortest time in seconds between two events of this step and stream; what comes sooner is "
+        "dropped and `throttling_status` is true. It holds across HTTP requests of one server process. "
+        "0 records every event.",
+        examples=[1, 0.5, "$inputs.cooldown_seconds"],
+        json_schema_extra={"always_visible": True},
+    )
+    device_id: Text = Field(
+        default=None,
+        title="Device ID",
+        description="Unset: the device id of the inference server (`DEVICE_ID`).",
+        examples=["press-4", "$inputs.device_id"],
+    )
+    stream_id: Text = Field(
+        default=None,
+        title="Stream ID",
+        description="Unset: the video source of the frame, where it has one.",
+        examples=["cam-left", "$inputs.stream_id"],
+    )
+    workflow_id: Text = Field(
+        default=None,
+        title="Workflow ID",
+        description="Id of the Workflow, to find its events by.",
+        examples=["lid-check", "$inputs.workflow_id"],
+    )
+    idempotency_key: Text = Field(
+        default=None,
+        title="Idempotency Key",
+        description="The same key in the same use case is the same event, however often the Workflow is re-run.",
+        examples=["$inputs.part_serial_number"],
+    )
+    step_key: str = Field(
+        default="",
+        title="Step Key",
+        description="Made by the step itself, to keep its cooldown apart from that of other steps.",
+        json_schema_extra={"hidden": True},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prepare(cls, definition: Any) -> Any:
+        if not isinstance(definition, dict):
+            return definition
+        definition = dict(definition)
+        if "use_case" in definition:
+            use_case = definition.pop("use_case")
+            if definition.setdefault("solution", use_case) != use_case:
+                raise ValueError("`use_case` and `solution` are two names of one field: give only one of them.")
+        if definition.get("write_to_event_store", False) is not False:
+            raise ValueError(
+                "`write_to_event_store` is not supported by this version: the event is recorded on this device "
+                "and delivered to the Roboflow cloud. Remove the field, or keep the stock block for this step."
+            )
+        definition.setdefault("step_key", _key_of(definition))
+        return definition
+
+    @field_validator("custom_metadata")
+    @classmethod
+    def _check_metadata_keys(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        import re
+
+        if len(metadata) > MAX_METADATA_KEYS:
+            raise ValueError(f"{len(metadata)} keys given, at most {MAX_METADATA_KEYS} are allowed.")
+        for key in metadata:
+            if len(key) > MAX_METADATA_KEY_LENGTH or not re.fullmatch(METADATA_KEY_PATTERN, key):
+                raise ValueError(
+                    f"key {key[:120]!r}: use letters, digits, `_`, `-` and spaces, "
+                    f"at most {MAX_METADATA_KEY_LENGTH} characters."
+                )
+        return metadata
+
+    @classmethod
+    def describe_outputs(cls) -> list[Any]:
+        """Outputs of the stock block, and `status`."""
+        return [
+            OutputDefinition(name="error_status", kind=[BOOLEAN_KIND]),
+            OutputDefinition(name="throttling_status", kind=[BOOLEAN_KIND]),
+            OutputDefinition(name="event_id", kind=[STRING_KIND]),
+            OutputDefinition(name="message", kind=[STRING_KIND]),
+            OutputDefinition(name="status", kind=[STRING_KIND]),
+        ]
+
+    @classmethod
+    def get_parameters_accepting_batches_and_scalars(cls) -> list[str]:
+        """Every field: what a run brings as a batch is recorded in one transaction."""
+        return [name for name in cls.model_fields if name not in ("type", "name", "step_key")]
+
+    @classmethod
+    def get_execution_engine_compatibility(cls) -> str | None:
+        """Releases of the engine that hand over all that the step needs."""
+        return ">=1.3.0,<2.0.0"
+
+
+def _key_of(definition: dict[str, Any]) -> str:
+    text = json.dumps(definition, sort_keys=True, default=repr)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,89 @@
+"""Every error of this package.
+
+    VisionEventError
+    ├── InvalidEvent            a value that cannot be mended
+    ├── StoreError
+    │   ├── StoreFull           the quota or the disk has no room left
+    │   ├── StoreUnavailable    cannot be opened, read or written just now
+    │   ├── StoreCorrupt        the file is damaged; it was kept aside
+    │   └── StoreTooNew         written by a later version of this package
+    └── DeliveryError
+        ├── NetworkError        no answer: refused, reset, timed out, unresolvable
+        └── ApiError            an answer that is not a success
+            ├── AuthenticationError   401, 402, 403: this key may not do this
+            ├── PayloadRejected       other 4xx: sending it again would not help
+            ├── RateLimited           429
+            └── ServerError           5xx and anything unexpected
+"""
+
+from __future__ import annotations
+
+
+class VisionEventError(Exception):
+    """Base of every error of this package."""
+
+
+class InvalidEvent(VisionEventError):
+    """A value from which no deliverable event can be made; the message names the field and the value."""
+
+
+class StoreError(VisionEventError):
+    """The event store could not do what it was asked to do. Nothing was half-written."""
+
+
+class StoreFull(StoreError):
+    """There is no room for the event, and nothing delivered is left to make room."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be opened, read or written just now. The next call tries again."""
+
+
+class StoreCorrupt(StoreError):
+    """The file of the store is damaged. It was moved aside and the next call starts a new one."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a later version of this package, whose schema is unknown here."""
+
+
+class DeliveryError(VisionEventError):
+    """A request to a destination did not succeed."""
+
+
+class NetworkError(DeliveryError):
+    """The destination gave no answer, so it is unknown whether it processed the request."""
+
+
+class ApiError(DeliveryError):
+    """The destination answered, and the answer is not a success.
+
+    Attributes:
+        status: HTTP status code.
+        body: What the server said, at most 2000 characters, credentials removed.
+        request: Method and path, never with a query or a credential.
+        retry_after: Seconds the server asks to wait, or None.
+    """
+
+    def __init__(self, status: int, body: str, request: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{request} answered {status}: {body or '(empty body)'}")
+        self.status = status
+        self.body = body
+        self.request = request
+        self.retry_after = retry_after
+
+
+class AuthenticationError(ApiError):
+    """401, 402 or 403: the API key is wrong, lacks the write scope, or its plan does not allow this."""
+
+
+class PayloadRejected(ApiError):
+    """400, 404, 409, 413, 415, 422 and the like: the same request would be refused again."""
+
+
+class RateLimited(ApiError):
+    """429: too many requests. `retry_after` says how long to wait, where the server says it."""
+
+
+class ServerError(ApiError):
+    """5xx, 408, 425 or an answer outside the contract: the same request may succeed later."""

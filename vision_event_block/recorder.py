@@ -1,0 +1,300 @@
+"""Records Vision Events and has them delivered: the Python API, and what the Workflow step stands on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, replace
+from datetime import datetime
+from multiprocessing.util import Finalize
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from vision_event_block.backup.worker import BackupWorker
+from vision_event_block.draft import Composition, Draft, compose
+from vision_event_block.errors import InvalidEvent, StoreError, StoreUnavailable, VisionEventError
+from vision_event_block.images import Frames
+from vision_event_block.keyring import Keyring
+from vision_event_block.settings import Settings
+from vision_event_block.store import open_store
+from vision_event_block.store.model import EventStore, Recorded, Route, State
+from vision_event_block.writer import Job, Writer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+WaitFor = Literal["nothing", "storage", "delivery"]
+Status = Literal["recorded", "delivered", "throttled", "disabled", "refused"]
+
+logger = logging.getLogger("vision_event_block")
+
+CLOUD = "cloud"
+# A disk that takes longer than this for one commit is broken, and a camera must go on.
+_COMMIT_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of one event.
+
+    Attributes:
+        event_id: The id under which the event is on disk; empty if it was refused.
+        status: `recorded`, `delivered` or `refused`.
+        message: One or more sentences for people, with all that was mended.
+        error: Whether what was asked for did not happen.
+    """
+
+    event_id: str
+    status: Status
+    message: str
+    error: bool = False
+
+
+class Recorder:
+    """Records events into the event store of this device and keeps the backup running.
+
+    Safe to use from several threads, and after a fork. With `wait_for="storage"`, an event whose
+    receipt has an id survives the death of the process and a power cut, and is delivered
+    exactly once, now or by a later process.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """`settings` are read from the environment if absent. Nothing is opened before it is used."""
+        self.settings = settings or Settings()
+        self.frames = Frames()
+        self._pid = 0
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def record(
+        self,
+        *,
+        use_case: str,
+        event_type: str = "custom",
+        image: np.ndarray[Any, Any] | None = None,
+        output_image: np.ndarray[Any, Any] | None = None,
+        predictions: Any = None,
+        data: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        captured_at: datetime | None = None,
+        device_id: str | None = None,
+        stream_id: str | None = None,
+        workflow_id: str | None = None,
+        idempotency_key: str | None = None,
+        wait_for: WaitFor = "storage",
+        api_key: str | None = None,
+    ) -> Receipt:
+        """Records one event.
+
+        Args:
+            use_case: Id of the use case; it must exist at the destination.
+            event_type: quality_check, inventory_count, safety_alert, custom or operator_feedback.
+            image: The original, (height, width, 3) uint8 in BGR order.
+            output_image: The picture to show, such as the original with boxes drawn on it.
+            predictions: `sv.Detections` in pixels of `image`, or a classification dictionary.
+            data: Values of the type, by their names in the REST API, such as `{"result": "fail"}`.
+            metadata: Up to 100 keys with text, numbers or truth values.
+            captured_at: When the image was taken; absent, now. Naive means local time.
+            idempotency_key: The same key is the same event, however often it is recorded.
+            wait_for: `nothing`: return at once; `storage`: when the event is on disk;
+                `delivery`: when the destination has confirmed it.
+            api_key: Key of the workspace; absent, ROBOFLOW_API_KEY.
+        """
+        draft = Draft(
+            use_case=use_case,
+            event_type=event_type,
+            image=None if image is None else self.frames.of(image),
+            output_image=None if output_image is None else self.frames.of(output_image),
+            predictions=predictions,
+            data=data or {},
+            metadata=metadata,
+            captured_at=captured_at,
+            device_id=device_id,
+            stream_id=stream_id,
+            workflow_id=workflow_id,
+            idempotency_key=idempotency_key,
+        )
+        return self.record_drafts([draft], wait_for=wait_for, api_key=api_key)[0]
+
+    def record_drafts(
+        self, drafts: Sequence[Draft], *, wait_for: WaitFor = "storage", api_key: str | None = None
+    ) -> list[Receipt]:
+        """Records several events in one transaction; one receipt for each, in their order. Never raises."""
+        compositions: list[Composition | Receipt] = [self._compose(draft) for draft in drafts]
+        good = [item for item in compositions if isinstance(item, Composition)]
+        receipts = iter(self._record(good, wait_for, api_key) if good else [])
+        return [item if isinstance(item, Receipt) else next(receipts) for item in compositions]
+
+    def commit(self, timeout: float) -> bool:
+        """Waits until all that was handed over is on disk; false if the time was not enough."""
+        return self._pid != os.getpid() or self._writer.drain(timeout)
+
+    def flush(self, timeout: float) -> bool:
+        """Waits until all is on disk and delivered, as far as it can be delivered now."""
+        parts_exist = self._pid == os.getpid()
+        return not parts_exist or (self._writer.drain(timeout) and self._worker.flush(timeout))
+
+    def close(self) -> None:
+        """Commits what was handed over, delivers for at most `exit_flush_seconds`, and stops.
+
+        What remains is delivered by the next process that records into the same store.
+        """
+        if self._closed or self._pid != os.getpid():
+            return
+        self._closed = True
+        self._at_exit.cancel()
+        self._writer.drain(_COMMIT_TIMEOUT)
+        self._worker.flush(self.settings.exit_flush_seconds)
+        self._worker.stop(0.5)
+        self._store.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
+    def store(self) -> EventStore:
+        """The event store that this recorder writes to."""
+        self._ensure()
+        return self._store
+
+    def resume(self) -> None:
+        """Starts the backup, for what an earlier process left."""
+        self._ensure()
+        self._worker.notify()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ensure(self) -> None:
+        """Builds the store, the threads and the keyring of this process; threads do not survive a fork."""
+        if self._pid == os.getpid():
+            return
+        with self._lock:
+            if self._pid == os.getpid():
+                return
+            self._store = open_store(self.settings)
+            self._keyring = Keyring(self.settings.authorization)
+            self._worker = BackupWorker(self._store, self._keyring, self.settings)
+            self._writer = Writer(self._store, self._worker.notify)
+            self._pid = os.getpid()
+            # Runs at the exit of a main process and of a multiprocessing child, where atexit does not.
+            self._at_exit = Finalize(None, self.close, exitpriority=100)
+
+    def _compose(self, draft: Draft) -> Composition | Receipt:
+        try:
+            return compose(draft, self.settings.device_id)
+        except InvalidEvent as error:
+            return _refused(error)
+        except Exception as error:  # a value nobody thought of must not stop the stream
+            logger.exception("An event could not be composed.")
+            return _refused(error)
+
+    def _record(self, compositions: Sequence[Composition], wait_for: WaitFor, api_key: str | None) -> list[Receipt]:
+        try:
+            self._ensure()
+            authorization = self.settings.authorization_for(api_key) or self.settings.authorization
+            route = Route(CLOUD, self._keyring.add(authorization))
+            if wait_for == "nothing" and self._hand_over(compositions, route):
+                return [_receipt(composition, "Handed over to be recorded.") for composition in compositions]
+            events = [composition.new_event(route) for composition in compositions]
+            job = Job(prepare=lambda: events)
+            self._writer.submit(job)
+            recorded = job.done.result(_COMMIT_TIMEOUT)
+            receipts = [
+                self._on_disk(composition, answer, route)
+                for composition, answer in zip(compositions, recorded, strict=True)
+            ]
+            return self._confirm(receipts, route) if wait_for == "delivery" else receipts
+        except FutureTimeoutError:
+            error = StoreUnavailable(f"The event store did not commit within {_COMMIT_TIMEOUT:.0f} s. Is its disk well?")
+            return [_refused(error) for _ in compositions]
+        except (VisionEventError, ValueError, OSError) as error:
+            return [_refused(error) for _ in compositions]
+
+    def _hand_over(self, compositions: Sequence[Composition], route: Route) -> bool:
+        """Leaves encoding and writing to the recording thread; false when too much waits there already."""
+        for composition in compositions:
+            composition.keep()
+        held = sum(composition.held_bytes() for composition in compositions)
+        if self._writer.held_bytes + held > self.settings.handover_bytes:
+            return False
+        self._writer.submit(Job(lambda: [composition.new_event(route) for composition in compositions], held))
+        return True
+
+    def _on_disk(self, composition: Composition, answer: Recorded, route: Route) -> Receipt:
+        if not answer.is_new:
+            return _receipt(composition, f"This idempotency key is recorded already; its event is {answer.state}.", answer)
+        waits = self._worker.waits_for(route)
+        if waits:
+            return _receipt(composition, f"Recorded on this device and not sent yet: {waits}.", answer)
+        return _receipt(composition, "Recorded; the backup delivers it.", answer)
+
+    def _confirm(self, receipts: Sequence[Receipt], route: Route) -> list[Receipt]:
+        """Waits for the destination. Without a credential there is nothing to wait for."""
+        pending = [receipt.event_id for receipt in receipts if receipt.status == "recorded"]
+        can_deliver = self.settings.backup and self._keyring.get(route.credential) is not None
+        timeout = self.settings.delivery_timeout_seconds if can_deliver else 0.0
+        try:
+            states = self._worker.confirmations.wait(pending, timeout)
+        except StoreError as error:
+            states = {event_id: ("pending", str(error)) for event_id in pending}
+        return [self._confirmed(receipt, states.get(receipt.event_id), route) for receipt in receipts]
+
+    def _confirmed(self, receipt: Receipt, state: tuple[State, str] | None, route: Route) -> Receipt:
+        if state is None:
+            return receipt
+        notes = receipt.message.partition(". ")[2]
+        if state[0] == "delivered":
+            return replace(receipt, status="delivered", message=_sentences("Delivered.", notes))
+        if state[0] == "rejected":
+            message = f"The destination rejected the event, and it is set aside on this device: {state[1]}"
+            return replace(receipt, status="refused", error=True, message=_sentences(message, notes))
+        waits = state[1] or self._worker.waits_for(route) or "the destination has not answered yet"
+        message = f"Recorded on this device, not confirmed by the destination: {waits}. The backup keeps trying."
+        return replace(receipt, error=True, message=_sentences(message, notes))
+
+
+def _receipt(composition: Composition, message: str, answer: Recorded | None = None) -> Receipt:
+    status: Status = "delivered" if answer is not None and answer.state == "delivered" else "recorded"
+    return Receipt(composition.event.event_id, status, _sentences(message, *composition.notes))
+
+
+def _refused(error: Exception) -> Receipt:
+    return Receipt("", "refused", f"Not recorded: {error}", error=True)
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+_shared: Recorder | None = None
+_shared_lock = threading.Lock()
+
+
+def shared_recorder() -> Recorder:
+    """The one recorder of this process, configured by the environment. The Workflow step uses it."""
+    global _shared
+    with _shared_lock:
+        if _shared is None or _shared.closed:
+            _shared = Recorder()
+        return _shared
+
+
+def _after_fork() -> None:
+    # The parent's lock may have been held by a thread that does not exist here.
+    global _shared, _shared_lock
+    _shared, _shared_lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,255 @@
+"""One SQLite file, shared by threads and processes: opening, locking, transactions, damage.
+
+Settings that differ from SQLite's defaults, each for a measured reason:
+
+* WAL with `synchronous=FULL`: the log is synced at each commit, so a committed event survives a
+  power cut; `NORMAL` would only survive the death of the process.
+* One `flock` around every write of every process. SQLite's own busy handler sleeps and polls, so
+  a writer may starve for seconds; and releases before 3.51.3 can damage a file when a checkpoint
+  meets a commit (https://sqlite.org/wal.html, "the WAL-reset bug"), which the lock rules out.
+* Checkpoints of our own (`tidy`), because one inside a commit makes somebody wait for it.
+* `secure_delete` off: Debian turns it on, and then deleting a backlog writes it once more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+from vision_event_block.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew, StoreUnavailable
+from vision_event_block.store.ballast import Ballast
+from vision_event_block.store.queries import load_schema
+
+try:
+    import fcntl
+except ImportError:  # Windows: SQLite's own busy handler has to do
+    fcntl = None  # type: ignore[assignment]
+
+logger = logging.getLogger("vision_event_block")
+
+SCHEMA_VERSION = 1
+PAGE_SIZE = 4096
+_WAL_LIMIT = 4 * 1024 * 1024
+_DAMAGE = ("malformed", "not a database", "file is encrypted", "unsupported file format")
+# A connection that came through fork() belongs to the parent and must not even be closed here:
+# https://sqlite.org/howtocorrupt.html section 2.6.
+_of_the_parent: list[object] = []
+
+
+class Database:
+    """The file behind a store. Opens when first used, and again after a fork or a replaced file."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self.path = path
+        self.max_pages = max(max_bytes // PAGE_SIZE, 64)
+        self.ballast = Ballast(path)
+        self._threads = threading.RLock()
+        self._reads = threading.Lock()
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._lock_file: int | None = None
+        self._identity: tuple[int, int, int] | None = None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction, alone among all processes. Durable when it ends without an error."""
+        with self._exclusive() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read with. Keep it short: checkpoints wait for readers."""
+        with self._errors():
+            if self._stale():
+                with self._exclusive():
+                    pass
+            with self._reads:
+                if self._reader is None:
+                    raise StoreUnavailable(f"The event store {self.path} was closed.")
+                yield self._reader
+
+    def tidy(self) -> None:
+        """Moves the log into the database once it is large."""
+        with contextlib.suppress(OSError):
+            if Path(f"{self.path}-wal").stat().st_size < _WAL_LIMIT:
+                return
+        with self._exclusive() as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self.ballast.restore()
+
+    def shrink(self) -> None:
+        """Gives some free pages back to the disk."""
+        with self._exclusive() as connection:
+            # Through execute() this pragma frees a single page per call.
+            connection.executescript("PRAGMA incremental_vacuum(200);")
+
+    def close(self) -> None:
+        """Closes the connections of this process. The next use opens it again."""
+        with self._threads, contextlib.suppress(StoreError):
+            if self._writer is not None and not self._stale():
+                with self._exclusive():
+                    self._forget(close=True)
+            else:
+                self._forget(close=True)
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[sqlite3.Connection]:
+        with self._errors(), self._threads:
+            self._leave_what_is_the_parents()
+            with self._file_lock():
+                if self._writer is None or self._stale():
+                    self._open()
+                assert self._writer is not None
+                try:
+                    yield self._writer
+                except sqlite3.DatabaseError as error:
+                    if _is_damage(error):
+                        raise self._set_aside(error) from error
+                    raise
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            text = str(error)
+            if "full" in text:
+                raise StoreFull(
+                    f"The event store {self.path} is full ({text}). Free space on its disk, raise "
+                    "VISION_EVENTS_MAX_BYTES, or let the backup deliver what is pending."
+                ) from error
+            if _is_damage(error):
+                raise StoreCorrupt(f"The event store {self.path} is damaged ({text}).") from error
+            raise StoreUnavailable(
+                f"The event store {self.path} cannot be used ({text}). Check that the folder exists and is "
+                "writable, or set VISION_EVENTS_STORE to another place."
+            ) from error
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The event store {self.path} cannot be used ({error.strerror or error}). Check that the folder "
+                "can be created and written to, or set VISION_EVENTS_STORE to another place."
+            ) from error
+
+    @contextlib.contextmanager
+    def _file_lock(self) -> Iterator[None]:
+        if self._lock_file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock_file = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock_file = self._lock_file
+        if fcntl is not None:
+            fcntl.flock(lock_file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            if fcntl is not None:
+                fcntl.flock(lock_file, fcntl.LOCK_UN)
+
+    def _stale(self) -> bool:
+        """Whether the open file is no longer the one at the path, or belongs to the parent process."""
+        if self._writer is None:
+            return True
+        try:
+            found = self.path.stat()
+        except OSError:
+            return True
+        return self._identity != (os.getpid(), found.st_dev, found.st_ino)
+
+    def _leave_what_is_the_parents(self) -> None:
+        if self._identity is not None and self._identity[0] != os.getpid():
+            _of_the_parent.extend((self._writer, self._reader))
+            if self._lock_file is not None:
+                os.close(self._lock_file)
+            self._writer = self._reader = self._lock_file = self._identity = None
+            self._reads = threading.Lock()
+
+    def _open(self) -> None:
+        self._forget(close=True)
+        is_new = not self.path.exists()
+        try:
+            self._writer = self._connect()
+            self._prepare(self._writer)
+            self._reader = self._connect()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                self._forget(close=True)
+                raise
+            raise self._set_aside(error) from error
+        if is_new:
+            # The name of a new file is durable only when its folder is synced.
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            self.path.chmod(0o600)
+        found = self.path.stat()
+        self._identity = (os.getpid(), found.st_dev, found.st_ino)
+        self.ballast.restore()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        for pragma in (
+            f"page_size = {PAGE_SIZE}",
+            "auto_vacuum = INCREMENTAL",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "secure_delete = OFF",
+            "foreign_keys = ON",
+            "wal_autocheckpoint = 0",
+            f"journal_size_limit = {_WAL_LIMIT}",
+            f"max_page_count = {self.max_pages}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            self._forget(close=True)
+            raise StoreTooNew(
+                f"The event store {self.path} has schema version {version}; this release knows up to "
+                f"{SCHEMA_VERSION}. Upgrade vision-event-block, or set VISION_EVENTS_STORE to another place."
+            )
+        if version == 0:
+            connection.executescript(f"BEGIN IMMEDIATE; {load_schema()} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        connection.execute("SELECT count(*) FROM event_image WHERE event_seq = 0").fetchone()
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> StoreCorrupt:
+        """Keeps a damaged file for inspection, so that recording goes on in a new one."""
+        self._forget(close=True)
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+        message = (
+            f"The event store {self.path} is damaged ({error}). It was kept as {aside}; "
+            "the next event starts a new store."
+        )
+        logger.error(message)
+        return StoreCorrupt(message)
+
+    def _forget(self, close: bool) -> None:
+        with self._reads:
+            connections = (self._reader, self._writer)
+            self._reader = self._writer = self._identity = None
+        for connection in connections:
+            if close and connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.close()
+
+
+def _is_damage(error: BaseException) -> bool:
+    return any(word in str(error) for word in _DAMAGE)

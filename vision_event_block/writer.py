@@ -1,0 +1,124 @@
+"""The recording thread: takes what the steps hand over and commits it in groups."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+from vision_event_block.errors import VisionEventError
+from vision_event_block.store.model import EventStore, NewEvent, Recorded
+
+logger = logging.getLogger("vision_event_block")
+
+_GROUP = 64
+
+
+@dataclass
+class Job:
+    """Events that belong in one transaction.
+
+    Attributes:
+        prepare: Makes them, encoding what is not encoded yet; runs in the recording thread.
+        bytes: Memory that the job holds until it is recorded.
+        done: Gets the answers of the store, or the error.
+    """
+
+    prepare: Callable[[], Sequence[NewEvent]]
+    bytes: int = 0
+    done: Future[list[Recorded]] = field(default_factory=Future)
+
+
+class Writer:
+    """One thread per process that owns the writing of new events.
+
+    Jobs that wait at the same moment share a commit, so that many callers pay for one disk sync.
+    """
+
+    def __init__(self, store: EventStore, recorded: Callable[[], None]) -> None:
+        """`recorded` is called after each commit."""
+        self._store = store
+        self._recorded = recorded
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._held = 0
+        self._thread: threading.Thread | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory of jobs that are not recorded yet."""
+        return self._held
+
+    def submit(self, job: Job) -> None:
+        """Hands a job over; its `done` tells the outcome."""
+        with self._lock:
+            self._held += job.bytes
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="vision-events-recorder", daemon=True)
+                self._thread.start()
+        self._jobs.put(job)
+
+    def drain(self, timeout: float) -> bool:
+        """Waits until all that was handed over before is recorded or refused."""
+        if self._thread is None:
+            return True
+        last = Job(prepare=tuple)
+        self._jobs.put(last)
+        try:
+            last.done.result(timeout)
+        except FutureTimeoutError:
+            return False
+        return True
+
+    def _run(self) -> None:
+        while True:
+            group = self._take()
+            prepared = [(job, events) for job in group if (events := self._prepare(job)) is not None]
+            if not self._record(prepared):
+                for pair in prepared:
+                    if not self._record([pair], last_try=True):
+                        logger.error("An event could not be recorded: %s", pair[0].done.exception())
+            with self._lock:
+                self._held -= sum(job.bytes for job in group)
+            self._recorded()
+            if self._jobs.empty():
+                self._tidy()
+
+    def _take(self) -> list[Job]:
+        group = [self._jobs.get()]
+        while len(group) < _GROUP:
+            try:
+                group.append(self._jobs.get_nowait())
+            except Empty:
+                break
+        return group
+
+    def _prepare(self, job: Job) -> Sequence[NewEvent] | None:
+        try:
+            return job.prepare()
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the job
+            job.done.set_exception(error)
+            return None
+
+    def _record(self, prepared: Sequence[tuple[Job, Sequence[NewEvent]]], last_try: bool = False) -> bool:
+        """Commits all jobs at once. A group that fails is tried job by job, where the failure has one owner."""
+        events = [event for _, events in prepared for event in events]
+        try:
+            answers = iter(self._store.record(events) if events else [])
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the job
+            if last_try:
+                prepared[0][0].done.set_exception(error)
+            return False
+        for job, own in prepared:
+            job.done.set_result([next(answers) for _ in own])
+        return True
+
+    def _tidy(self) -> None:
+        try:
+            self._store.tidy()
+        except VisionEventError as error:
+            logger.warning("The event store could not be tidied: %s", error)
