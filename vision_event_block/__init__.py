@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Receipt", "Recorder", "Settings", "VisionEvent", "VisionEventsClient", "load_blocks"]
 
+
 def _api_key() -> str | None:
     return os.getenv("ROBOFLOW_API_KEY") or os.getenv("API_KEY")
 

@@ -39,10 +39,14 @@ def annotate(predictions: Any, size: Size | None, notes: Notes) -> Annotations:
     if predictions is None:
         return Annotations()
     if isinstance(predictions, Mapping):
-        return Annotations(classifications=_most_confident(_classifications(predictions, notes), "classifications", notes))
+        return Annotations(
+            classifications=_most_confident(_classifications(predictions, notes), "classifications", notes)
+        )
     if hasattr(predictions, "xyxy"):
         return _detections(predictions, size, notes)
-    notes.append(f"Predictions of type {type(predictions).__name__} are not understood: the event has no annotations.")
+    notes.append(
+        f"Predictions of type {type(predictions).__name__} are not understood: the event has no annotations."
+    )
     return Annotations()
 
 
@@ -74,7 +78,9 @@ def _detections(detections: Any, size: Size | None, notes: Notes) -> Annotations
     skeletons: list[KeypointDetection] = []
     for index, box in _boxes(detections, data, size, notes):
         if has_keypoints:
-            skeletons.append(KeypointDetection(**box.model_dump(), keypoints=_keypoints(data, index, size, notes)))
+            skeletons.append(
+                KeypointDetection(**box.model_dump(), keypoints=_keypoints(data, index, size, notes))
+            )
             continue
         points = outline(detections, data, index, size, notes) if has_outlines else None
         if points is None:
@@ -101,20 +107,25 @@ def _boxes(
         y1, y2 = sorted((numbers[1], numbers[3]))
         if size is not None:
             left, top, right, bottom = (
-                min(max(x1, 0.0), size[0]), min(max(y1, 0.0), size[1]),
-                min(max(x2, 0.0), size[0]), min(max(y2, 0.0), size[1]),
+                min(max(x1, 0.0), size[0]),
+                min(max(y1, 0.0), size[1]),
+                min(max(x2, 0.0), size[0]),
+                min(max(y2, 0.0), size[1]),
             )
             if (left, top, right, bottom) != (x1, y1, x2, y2):
                 outside += 1
                 x1, y1, x2, y2 = left, top, right, bottom
         width, height = x2 - x1, y2 - y1
-        yield index, ObjectDetection(
-            class_name=_class_name(element_at(data.get("class_name"), index)),
-            x=x1 + width / 2,
-            y=y1 + height / 2,
-            width=width,
-            height=height,
-            confidence=_confidence(element_at(getattr(detections, "confidence", None), index), notes),
+        yield (
+            index,
+            ObjectDetection(
+                class_name=_class_name(element_at(data.get("class_name"), index)),
+                x=x1 + width / 2,
+                y=y1 + height / 2,
+                width=width,
+                height=height,
+                confidence=_confidence(element_at(getattr(detections, "confidence", None), index), notes),
+            ),
         )
     if impossible:
         notes.append(f"{impossible} boxes without finite coordinates were left out.")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -38,6 +38,9 @@ _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png"}
 
 class _Answer(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True)
+
+
+_AnswerT = TypeVar("_AnswerT", bound=_Answer)
 
 
 class UploadedImage(_Answer):
@@ -112,7 +115,9 @@ class VisionEventsClient:
             raise ValueError("No API key: pass api_key, or set ROBOFLOW_API_KEY.")
         self._auth = _Authorization(value)
         self._timeout = timeout
-        self._headers = {k: v for k, v in self._settings.extra_headers.items() if k.lower() != "authorization"}
+        self._headers = {
+            k: v for k, v in self._settings.extra_headers.items() if k.lower() != "authorization"
+        }
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._lock = threading.Lock()
@@ -133,7 +138,9 @@ class VisionEventsClient:
             ValueError: For more than 100 events.
         """
         if len(events) > MAX_BATCH:
-            raise ValueError(f"A batch has at most {MAX_BATCH} events, not {len(events)}: send several batches.")
+            raise ValueError(
+                f"A batch has at most {MAX_BATCH} events, not {len(events)}: send several batches."
+            )
         body = {"events": [_wire(event) for event in events]}
         return self._parse(CreatedBatch, *self._post("/vision-events/batch", body=body))
 
@@ -170,7 +177,9 @@ class VisionEventsClient:
                 allow_redirects=False,  # requests would repeat a POST as a GET
             )  # fmt: skip
         except (requests.RequestException, OSError) as error:
-            reason = self._auth.hide(f"{request} got no answer from {self._settings.cloud_url}: {_cause(error)}")
+            reason = self._auth.hide(
+                f"{request} got no answer from {self._settings.cloud_url}: {_cause(error)}"
+            )
             # The cause is not chained: its traceback holds the request with its headers.
             raise NetworkError(reason) from None
         if not 200 <= response.status_code < 300:
@@ -199,7 +208,7 @@ class VisionEventsClient:
             kind = ServerError
         return kind(status, body, request, retry_after(response.headers.get("Retry-After")))
 
-    def _parse(self, kind: type[Any], request: str, response: requests.Response) -> Any:
+    def _parse(self, kind: type[_AnswerT], request: str, response: requests.Response) -> _AnswerT:
         # A hotel or plant network answers 200 with its login page: that is no delivery.
         try:
             return kind.model_validate(response.json())

@@ -81,7 +81,9 @@ class Composition:
     def new_event(self, route: Route) -> NewEvent:
         """The event as the store takes it, its images encoded."""
         images = self.encode()
-        event = self.event if images or not self.event.images else self.event.model_copy(update=_WITHOUT_IMAGES)
+        event = (
+            self.event if images or not self.event.images else self.event.model_copy(update=_WITHOUT_IMAGES)
+        )
         return NewEvent(
             id=event.event_id,
             route=route,
@@ -122,7 +124,8 @@ def compose(draft: Draft, device_id: str | None = None) -> Composition:
         images=[_image(annotations)] if frames else [],
         display_image_position=0 if frames else None,
         event_data=mending.event_data(kind, data, notes) or None,
-        custom_metadata=mending.metadata({**codes(draft.predictions), **(draft.metadata or {})}, notes) or None,
+        custom_metadata=mending.metadata({**codes(draft.predictions), **(draft.metadata or {})}, notes)
+        or None,
     )
     if not frames and len(annotations):
         notes.append("There is no image, so the predictions were not attached.")
@@ -133,7 +136,9 @@ def _annotate(predictions: Any, size: tuple[int, int] | None, notes: list[str]) 
     try:
         return annotate(predictions, size, notes)
     except Exception as error:  # noqa: BLE001 - predictions come from anybody's block; the event counts for more
-        notes.append(f"The predictions could not be converted ({type(error).__name__}: {error}) and were left out.")
+        notes.append(
+            f"The predictions could not be converted ({type(error).__name__}: {error}) and were left out."
+        )
         return Annotations()
 
 

@@ -1,19 +1,19 @@
 """Every error of this package.
 
-    VisionEventError
-    ├── InvalidEvent            a value that cannot be mended
-    ├── StoreError
-    │   ├── StoreFull           the quota or the disk has no room left
-    │   ├── StoreUnavailable    cannot be opened, read or written just now
-    │   ├── StoreCorrupt        the file is damaged; it was kept aside
-    │   └── StoreTooNew         written by a later version of this package
-    └── DeliveryError
-        ├── NetworkError        no answer: refused, reset, timed out, unresolvable
-        └── ApiError            an answer that is not a success
-            ├── AuthenticationError   401, 402, 403: this key may not do this
-            ├── PayloadRejected       other 4xx: sending it again would not help
-            ├── RateLimited           429
-            └── ServerError           5xx and anything unexpected
+VisionEventError
+├── InvalidEvent            a value that cannot be mended
+├── StoreError
+│   ├── StoreFull           the quota or the disk has no room left
+│   ├── StoreUnavailable    cannot be opened, read or written just now
+│   ├── StoreCorrupt        the file is damaged; it was kept aside
+│   └── StoreTooNew         written by a later version of this package
+└── DeliveryError
+    ├── NetworkError        no answer: refused, reset, timed out, unresolvable
+    └── ApiError            an answer that is not a success
+        ├── AuthenticationError   401, 402, 403: this key may not do this
+        ├── PayloadRejected       other 4xx: sending it again would not help
+        ├── RateLimited           429
+        └── ServerError           5xx and anything unexpected
 """
 
 from __future__ import annotations

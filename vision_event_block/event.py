@@ -36,9 +36,7 @@ MetadataValue = bool | int | Annotated[float, Field(allow_inf_nan=False)] | Meta
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
 class Classification(_Part):
@@ -82,7 +80,9 @@ class Annotations(_Part):
 
     object_detections: list[ObjectDetection] | None = Field(default=None, max_length=MAX_ANNOTATIONS)
     classifications: list[Classification] | None = Field(default=None, max_length=MAX_ANNOTATIONS)
-    instance_segmentations: list[InstanceSegmentation] | None = Field(default=None, max_length=MAX_ANNOTATIONS)
+    instance_segmentations: list[InstanceSegmentation] | None = Field(
+        default=None, max_length=MAX_ANNOTATIONS
+    )
     keypoints: list[KeypointDetection] | None = Field(default=None, max_length=MAX_ANNOTATIONS)
 
     def __len__(self) -> int:
@@ -119,7 +119,9 @@ class VisionEvent(_Part):
     images: list[EventImage] = []
     display_image_position: int | None = Field(default=None, ge=0)
     event_data: dict[str, str | int] | None = None
-    custom_metadata: dict[MetadataKey, MetadataValue] | None = Field(default=None, max_length=MAX_METADATA_KEYS)
+    custom_metadata: dict[MetadataKey, MetadataValue] | None = Field(
+        default=None, max_length=MAX_METADATA_KEYS
+    )
 
     def to_wire(self) -> dict[str, Any]:
         """The event as the REST API takes it: camelCase keys, what is absent left out."""
@@ -129,4 +131,3 @@ class VisionEvent(_Part):
 def event_id_of_key(use_case: str, idempotency_key: str) -> str:
     """The one event id that belongs to an idempotency key of a use case, on every device and at every run."""
     return str(uuid5(_IDEMPOTENCY_NAMESPACE, f"{use_case}\n{idempotency_key}"))
-

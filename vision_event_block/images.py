@@ -109,7 +109,9 @@ def encode_jpeg(pixels: Array, quality: int) -> EncodedImage:
     try:
         done, buffer = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     except cv2.error as error:
-        raise InvalidEvent(f"An image of shape {pixels.shape} cannot be encoded as JPEG: {error.err}") from None
+        raise InvalidEvent(
+            f"An image of shape {pixels.shape} cannot be encoded as JPEG: {error.err}"
+        ) from None
     if not done:
         raise InvalidEvent(f"An image of shape {pixels.shape} cannot be encoded as JPEG.")
     return EncodedImage.of(buffer.tobytes(), "image/jpeg", int(pixels.shape[1]), int(pixels.shape[0]))
@@ -174,4 +176,6 @@ def _mark(pixels: Array) -> bytes:
         flat = flat.view(np.uint64)
     rows = flat.sum(axis=1, dtype=np.uint64)
     columns = flat.sum(axis=0, dtype=np.uint64)
-    return hashlib.blake2b(rows.tobytes() + columns.tobytes() + repr(pixels.shape).encode(), digest_size=16).digest()
+    return hashlib.blake2b(
+        rows.tobytes() + columns.tobytes() + repr(pixels.shape).encode(), digest_size=16
+    ).digest()

@@ -81,7 +81,9 @@ def use_case(value: Any) -> str:
     """
     string = text("solution", value, 10 * MAX_TEXT_LENGTH, [])
     if string is None or not string.strip():
-        raise InvalidEvent(f"`solution` (the use case) is {shown(value)}: name the use case that the event belongs to.")
+        raise InvalidEvent(
+            f"`solution` (the use case) is {shown(value)}: name the use case that the event belongs to."
+        )
     if len(string) > MAX_ID_LENGTH:
         raise InvalidEvent(
             f"`solution` (the use case) has {len(string)} characters, at most {MAX_ID_LENGTH} are allowed: {shown(value)}."
@@ -169,7 +171,9 @@ def _metadata_key(raw: str, taken: Mapping[str, Any], notes: Notes) -> str:
         key = key[: MAX_METADATA_KEY_LENGTH - len(suffix)] + suffix
         number += 1
     if key != raw:
-        notes.append(f"Metadata key {shown(raw)} became {key!r}: letters, digits, `_`, `-` and spaces, 100 at most.")
+        notes.append(
+            f"Metadata key {shown(raw)} became {key!r}: letters, digits, `_`, `-` and spaces, 100 at most."
+        )
     return key
 
 
@@ -212,6 +216,8 @@ def timestamp(captured_at: datetime | None, now: datetime, notes: Notes) -> date
     except (ValueError, OverflowError, OSError):
         moment = None
     if moment is None or not now - timedelta(days=364) < moment < now + timedelta(days=1):
-        notes.append(f"Capture time {captured_at.isoformat()} is not within the last year: the time of recording is used.")
+        notes.append(
+            f"Capture time {captured_at.isoformat()} is not within the last year: the time of recording is used."
+        )
         return now
     return moment

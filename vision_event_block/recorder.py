@@ -199,7 +199,9 @@ class Recorder:
             logger.exception("An event could not be composed.")
             return _refused(error)
 
-    def _record(self, compositions: Sequence[Composition], wait_for: WaitFor, api_key: str | None) -> list[Receipt]:
+    def _record(
+        self, compositions: Sequence[Composition], wait_for: WaitFor, api_key: str | None
+    ) -> list[Receipt]:
         try:
             self._ensure()
             authorization = self.settings.authorization_for(api_key) or self.settings.authorization
@@ -216,7 +218,9 @@ class Recorder:
             ]
             return self._confirm(receipts, route) if wait_for == "delivery" else receipts
         except FutureTimeoutError:
-            error = StoreUnavailable(f"The event store did not commit within {_COMMIT_TIMEOUT:.0f} s. Is its disk well?")
+            error = StoreUnavailable(
+                f"The event store did not commit within {_COMMIT_TIMEOUT:.0f} s. Is its disk well?"
+            )
             return [_refused(error) for _ in compositions]
         except (VisionEventError, ValueError, OSError) as error:
             return [_refused(error) for _ in compositions]
@@ -233,7 +237,9 @@ class Recorder:
 
     def _on_disk(self, composition: Composition, answer: Recorded, route: Route) -> Receipt:
         if not answer.is_new:
-            return _receipt(composition, f"This idempotency key is recorded already; its event is {answer.state}.", answer)
+            return _receipt(
+                composition, f"This idempotency key is recorded already; its event is {answer.state}.", answer
+            )
         waits = self._worker.waits_for(route)
         if waits:
             return _receipt(composition, f"Recorded on this device and not sent yet: {waits}.", answer)
@@ -260,7 +266,9 @@ class Recorder:
             message = f"The destination rejected the event, and it is set aside on this device: {state[1]}"
             return replace(receipt, status="refused", error=True, message=_sentences(message, notes))
         waits = state[1] or self._worker.waits_for(route) or "the destination has not answered yet"
-        message = f"Recorded on this device, not confirmed by the destination: {waits}. The backup keeps trying."
+        message = (
+            f"Recorded on this device, not confirmed by the destination: {waits}. The backup keeps trying."
+        )
         return replace(receipt, error=True, message=_sentences(message, notes))
 
 

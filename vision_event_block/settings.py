@@ -11,7 +11,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -113,7 +121,9 @@ class Settings(BaseSettings):
         """Base URL of the Roboflow API of the configured region, without a slash at the end."""
         if self.api_base_url:
             return self.api_base_url
-        return "https://api.roboflow.eu" if self.roboflow_region.lower() == "eu" else "https://api.roboflow.com"
+        return (
+            "https://api.roboflow.eu" if self.roboflow_region.lower() == "eu" else "https://api.roboflow.com"
+        )
 
     def through_gateway(self, url: str) -> str:
         """The URL as the Secure Gateway wants it, or unchanged where there is none."""

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
 from vision_event_block.backup.destination import Settle
-from vision_event_block.backup.policy import (
-    ALONE_AFTER,
-    Trouble,
-    backoff,
-    is_refusal,
-    may_be_the_events_fault,
-    trouble_of,
-)
+from vision_event_block.backup.policy import Trouble, backoff, is_refusal, may_be_the_events_fault, trouble_of
 from vision_event_block.backup.uploads import Uploads
 from vision_event_block.client import CreatedBatch, VisionEventsClient
 from vision_event_block.errors import DeliveryError
 from vision_event_block.event import MAX_BATCH
 from vision_event_block.store.model import Claimed, EventStore, Outcome, Role, Route
+
+# A claimed event and what is sent of it.
+Parcel = tuple[Claimed, dict[str, Any]]
 
 _SOURCE_KEYS: dict[Role, str] = {"output": "sourceId", "input": "inputSourceId"}
 
@@ -39,61 +35,77 @@ class CloudDestination:
 
     def deliver(self, events: Sequence[Claimed], settle: Settle) -> Trouble | None:
         uploads = self._uploads.run({sha256 for event in events for sha256 in event.images.values()})
-        trouble = uploads.trouble
-        ready: list[tuple[Claimed, dict[str, Any]]] = []
+        ready: list[Parcel] = []
         for event in events:
-            refused = next((uploads.refused[sha] for sha in event.images.values() if sha in uploads.refused), None)
+            refused = next(
+                (uploads.refused[sha] for sha in event.images.values() if sha in uploads.refused), None
+            )
             if refused is not None:
                 settle([Outcome(event.seq, "rejected", refused)])
             elif all(sha256 in uploads.source_ids for sha256 in event.images.values()):
                 try:
                     ready.append((event, _payload(event, uploads.source_ids)))
                 except (ValueError, KeyError, IndexError, TypeError) as error:
-                    settle([Outcome(event.seq, "rejected", f"its record in the event store is damaged: {error}")])
-        if trouble is not None and trouble.is_credential:
-            return trouble
-        for batch in _batches(ready):
-            failure = self._create(batch, settle)
-            if failure is not None:
-                return failure
-        return trouble
+                    settle(
+                        [Outcome(event.seq, "rejected", f"its record in the event store is damaged: {error}")]
+                    )
+        if uploads.trouble is not None and uploads.trouble.is_credential:
+            return uploads.trouble
+        posting = _Posting(self._client, settle)
+        return next(
+            (trouble for batch in _batches(ready) if (trouble := posting.send(batch))), uploads.trouble
+        )
 
     def close(self) -> None:
         self._client.close()
 
-    def _create(self, batch: Sequence[tuple[Claimed, dict[str, Any]]], settle: Settle) -> Trouble | None:
+
+class _Posting:
+    """The requests of one delivery that create events."""
+
+    def __init__(self, client: VisionEventsClient, settle: Settle) -> None:
+        self._client = client
+        self._settle = settle
+        self._failed = 0
+        self._succeeded = False
+
+    def send(self, batch: Sequence[Parcel]) -> Trouble | None:
+        """Creates the events, narrowing down whichever of them the destination cannot take."""
         if len(batch) == 1:
-            return self._create_one(*batch[0], settle)
+            return self._send_one(*batch[0])
         try:
             answer = self._client.create_events([payload for _, payload in batch])
         except DeliveryError as error:
-            if is_refusal(error):
-                # One of them is refused, and with it all: the two halves tell which.
-                half = len(batch) // 2
-                return self._create(batch[:half], settle) or self._create(batch[half:], settle)
-            if may_be_the_events_fault(error):
-                settle([Outcome(event.seq, "pending", str(error), counts=True) for event, _ in batch])
-            return trouble_of(error)
+            if not may_be_the_events_fault(error):
+                return trouble_of(error)
+            half = len(batch) // 2
+            return self.send(batch[:half]) or self.send(batch[half:])
         created = _created(answer, [event.id for event, _ in batch])
-        settle([Outcome(event.seq, "delivered") for event, _ in batch if event.id in created])
-        for event, payload in batch:
-            if event.id not in created and (trouble := self._create_one(event, payload, settle)):
-                return trouble
-        return None
+        self._deliver([event for event, _ in batch if event.id in created])
+        left = [parcel for parcel in batch if parcel[0].id not in created]
+        return next((trouble for parcel in left if (trouble := self._send_one(*parcel))), None)
 
-    def _create_one(self, event: Claimed, payload: dict[str, Any], settle: Settle) -> Trouble | None:
+    def _send_one(self, event: Claimed, payload: dict[str, Any]) -> Trouble | None:
         try:
             self._client.create_event(payload)
         except DeliveryError as error:
             if is_refusal(error):
-                settle([Outcome(event.seq, "rejected", str(error))])
+                self._settle([Outcome(event.seq, "rejected", str(error))])
                 return None
-            if may_be_the_events_fault(error):
-                due_in = backoff(event.attempts + 1)
-                settle([Outcome(event.seq, "pending", str(error), due_in=due_in, counts=True)])
-            return trouble_of(error)
-        settle([Outcome(event.seq, "delivered")])
+            if not may_be_the_events_fault(error):
+                return trouble_of(error)
+            due_in = backoff(event.attempts + 1)
+            self._settle([Outcome(event.seq, "pending", str(error), due_in=due_in, counts=True)])
+            self._failed += 1
+            # One event that the server stumbles over is its own affair; two and no success are the server's.
+            return trouble_of(error) if self._failed > 1 and not self._succeeded else None
+        self._deliver([event])
         return None
+
+    def _deliver(self, events: Sequence[Claimed]) -> None:
+        if events:
+            self._succeeded = True
+            self._settle([Outcome(event.seq, "delivered") for event in events])
 
 
 def _created(answer: CreatedBatch, sent: Sequence[str]) -> set[str]:
@@ -106,22 +118,19 @@ def _created(answer: CreatedBatch, sent: Sequence[str]) -> set[str]:
     return named
 
 
-def _payload(event: Claimed, source_ids: dict[str, str]) -> dict[str, Any]:
+def _payload(event: Claimed, source_ids: Mapping[str, str]) -> dict[str, Any]:
     payload: dict[str, Any] = json.loads(event.body)
     for (position, role), sha256 in event.images.items():
         payload["images"][position][_SOURCE_KEYS[role]] = source_ids[sha256]
     return payload
 
 
-def _batches(
-    ready: Iterable[tuple[Claimed, dict[str, Any]]],
-) -> Iterator[Sequence[tuple[Claimed, dict[str, Any]]]]:
+def _batches(ready: Iterable[Parcel]) -> Iterator[Sequence[Parcel]]:
     """Batches of one use case each, because an unknown one is refused with all that travels with it."""
 
-    def company(item: tuple[Claimed, dict[str, Any]]) -> tuple[bool, str]:
-        return item[0].attempts >= ALONE_AFTER, item[0].use_case
+    def use_case(parcel: Parcel) -> str:
+        return parcel[0].use_case
 
-    for (alone, _), group in groupby(sorted(ready, key=company), key=company):
-        items = list(group)
-        size = 1 if alone else MAX_BATCH
-        yield from (items[start : start + size] for start in range(0, len(items), size))
+    for _, group in groupby(sorted(ready, key=use_case), key=use_case):
+        parcels = list(group)
+        yield from (parcels[start : start + MAX_BATCH] for start in range(0, len(parcels), MAX_BATCH))

@@ -13,11 +13,11 @@ LONGEST_DELAY = 300.0
 AUTHENTICATION_PROBE = 60.0
 # After so many failures in a row one event at a time is risked until one gets through.
 PROBE_AFTER = 5
-# After so many failed attempts an event travels alone, so that it cannot hold others back.
-ALONE_AFTER = 3
 
 
-def backoff(failures: int, retry_after: float | None = None, rand: Callable[[], float] = random.random) -> float:
+def backoff(
+    failures: int, retry_after: float | None = None, rand: Callable[[], float] = random.random
+) -> float:
     """Seconds to wait after the n-th failure in a row: full jitter over 1, 2, 4 … 300 s.
 
     A Retry-After is a floor, and is itself limited: a wrong header must not park a device for a day.
@@ -59,5 +59,5 @@ def trouble_of(error: DeliveryError) -> Trouble:
 
 
 def may_be_the_events_fault(error: DeliveryError) -> bool:
-    """Whether an event could have caused this answer: a plain 500, and not an overload or an outage."""
-    return isinstance(error, ApiError) and error.status in (500, 501, 505) or is_refusal(error)
+    """Whether an event can have caused this answer: a refusal or a plain 500, no overload and no outage."""
+    return is_refusal(error) or (isinstance(error, ApiError) and error.status == 500)

@@ -99,8 +99,9 @@ class BackupWorker:
 
     def _can_deliver(self) -> bool:
         try:
-            return bool(self._token) or any(
-                self._store.next_due(route) == 0.0 for route, _ in self._usable_routes()
+            # In this order: a worker takes its token before it claims.
+            return any(self._store.next_due(route) == 0.0 for route, _ in self._usable_routes()) or bool(
+                self._token
             )
         except StoreError:
             return False
@@ -122,12 +123,14 @@ class BackupWorker:
                 if time.monotonic() >= next_upkeep:
                     self._store.prune()
                     next_upkeep = time.monotonic() + _UPKEEP
-                busy = any([self._work_on(route, circuit) for route, circuit in self._usable_routes()])
+                busy = False
+                for route, circuit in self._usable_routes():
+                    busy = self._work_on(route, circuit) or busy
                 self._store.tidy()
             except StoreError as error:
                 logger.warning("Backup waits: %s", error)
                 busy = False
-            except Exception:  # noqa: BLE001 - whatever it is, the next event deserves another try
+            except Exception:
                 logger.exception("Backup stumbled and goes on.")
                 busy = False
             if not busy:
@@ -136,7 +139,9 @@ class BackupWorker:
     def _idle_time(self) -> float:
         try:
             now = time.time()
-            opening = [max(c.open_until - now, 0.05) for c in self._store.routes().values() if c.open_until > now]
+            opening = [
+                max(c.open_until - now, 0.05) for c in self._store.routes().values() if c.open_until > now
+            ]
             due = [d for route, _ in self._usable_routes() if (d := self._store.next_due(route)) is not None]
         except StoreError:
             return _POLL
@@ -183,7 +188,9 @@ class BackupWorker:
         self._store.trip(route, failures, trouble.pause(failures), trouble.reason)
         if self._said.get(route) != trouble.reason:
             self._said[route] = trouble.reason
-            logger.warning("Backup to %s waits; events stay on the device: %s", route.destination, trouble.reason)
+            logger.warning(
+                "Backup to %s waits; events stay on the device: %s", route.destination, trouble.reason
+            )
 
     def _destination(self, route: Route) -> Destination:
         if route not in self._destinations:

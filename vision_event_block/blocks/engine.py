@@ -44,7 +44,9 @@ IMAGE_KIND = _types.IMAGE_KIND
 INTEGER_KIND = _types.INTEGER_KIND
 STRING_KIND = _types.STRING_KIND
 USE_CASE_KINDS = [
-    kind for name in ("ROBOFLOW_SOLUTION_KIND", "STRING_KIND") if (kind := getattr(_types, name, None)) is not None
+    kind
+    for name in ("ROBOFLOW_SOLUTION_KIND", "STRING_KIND")
+    if (kind := getattr(_types, name, None)) is not None
 ]
 # Kinds are added from release to release; those that this engine knows are taken.
 PREDICTION_KINDS = [

@@ -110,11 +110,8 @@ class Database:
         with self._errors(), self._threads:
             self._leave_what_is_the_parents()
             with self._file_lock():
-                if self._writer is None or self._stale():
-                    self._open()
-                assert self._writer is not None
                 try:
-                    yield self._writer
+                    yield self._open() if self._writer is None or self._stale() else self._writer
                 except sqlite3.DatabaseError as error:
                     if _is_damage(error):
                         raise self._set_aside(error) from error
@@ -175,18 +172,16 @@ class Database:
             self._writer = self._reader = self._lock_file = self._identity = None
             self._reads = threading.Lock()
 
-    def _open(self) -> None:
+    def _open(self) -> sqlite3.Connection:
         self._forget(close=True)
         is_new = not self.path.exists()
         try:
-            self._writer = self._connect()
-            self._prepare(self._writer)
+            writer = self._writer = self._connect()
+            self._prepare(writer)
             self._reader = self._connect()
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                self._forget(close=True)
-                raise
-            raise self._set_aside(error) from error
+        except BaseException:
+            self._forget(close=True)
+            raise
         if is_new:
             # The name of a new file is durable only when its folder is synced.
             folder = os.open(self.path.parent, os.O_RDONLY)
@@ -198,6 +193,7 @@ class Database:
         found = self.path.stat()
         self._identity = (os.getpid(), found.st_dev, found.st_ino)
         self.ballast.restore()
+        return writer
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False)
@@ -218,13 +214,14 @@ class Database:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
-            self._forget(close=True)
             raise StoreTooNew(
                 f"The event store {self.path} has schema version {version}; this release knows up to "
                 f"{SCHEMA_VERSION}. Upgrade vision-event-block, or set VISION_EVENTS_STORE to another place."
             )
         if version == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {load_schema()} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {load_schema()} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
         connection.execute("SELECT count(*) FROM event_image WHERE event_seq = 0").fetchone()
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> StoreCorrupt:

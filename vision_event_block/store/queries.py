@@ -11,7 +11,9 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 def load_queries() -> dict[str, str]:
     """Statement by name."""
     parts = _NAME.split((files(__package__) / "queries.sql").read_text("utf-8"))
-    return {name: statement.strip().rstrip(";") for name, statement in zip(parts[1::2], parts[2::2], strict=True)}
+    return {
+        name: statement.strip().rstrip(";") for name, statement in zip(parts[1::2], parts[2::2], strict=True)
+    }
 
 
 def load_schema() -> str:

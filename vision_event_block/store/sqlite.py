@@ -10,7 +10,17 @@ from typing import Any
 
 from vision_event_block.errors import StoreFull
 from vision_event_block.store.database import PAGE_SIZE, Database
-from vision_event_block.store.model import Circuit, Claimed, Counts, Listed, NewEvent, Outcome, Recorded, Route, State
+from vision_event_block.store.model import (
+    Circuit,
+    Claimed,
+    Counts,
+    Listed,
+    NewEvent,
+    Outcome,
+    Recorded,
+    Route,
+    State,
+)
 from vision_event_block.store.queries import load_queries
 
 _SQL = load_queries()
@@ -89,20 +99,31 @@ class SQLiteEventStore:
                 },
             )  # fmt: skip
             connection.execute(
-                _SQL["insert_event_image"], {"seq": seq, "position": position, "role": role, "sha256": image.sha256}
+                _SQL["insert_event_image"],
+                {"seq": seq, "position": position, "role": role, "sha256": image.sha256},
             )
         return Recorded(event.id, "pending", is_new=True)
 
     def claim(self, route: Route, token: str, lease: float, limit: int) -> list[Claimed]:
         now = self._clock()
-        arguments = {**_of(route), "token": token, "now": now, "lease": lease, "limit": limit, "horizon": _HORIZON}
+        arguments = {
+            **_of(route),
+            "token": token,
+            "now": now,
+            "lease": lease,
+            "limit": limit,
+            "horizon": _HORIZON,
+        }
         with self._database.transaction() as connection:
             rows = sorted(connection.execute(_SQL["claim"], arguments).fetchall())
             return [self._claimed(connection, row) for row in rows]
 
     def _claimed(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> Claimed:
         images = connection.execute(_SQL["images_of"], {"seq": row[0]}).fetchall()
-        return Claimed(*row, images={(position, role): sha256 for position, role, sha256 in images})
+        seq, event_id, use_case, body, attempts = row
+        return Claimed(
+            seq, event_id, use_case, body, attempts, {(place, role): sha256 for place, role, sha256 in images}
+        )
 
     def settle(self, token: str, outcomes: Iterable[Outcome]) -> list[int]:
         now = self._clock()

@@ -130,7 +130,9 @@ def _wait_for(fields: Mapping[str, Any], notes: list[str]) -> WaitFor:
         for wait_for in _WAITS:
             if str(wanted).strip().lower() == wait_for:
                 return wait_for
-        notes.append(f"`wait_for` {mending.shown(wanted)} is none of {', '.join(_WAITS)}: waited for storage.")
+        notes.append(
+            f"`wait_for` {mending.shown(wanted)} is none of {', '.join(_WAITS)}: waited for storage."
+        )
         return "storage"
     return "storage" if fields["fire_and_forget"] else "delivery"
 

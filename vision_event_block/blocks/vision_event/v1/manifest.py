@@ -34,7 +34,7 @@ from vision_event_block.event import (
 
 # The engine reads these annotations at run time to build the form and to check selectors, and
 # engines before Python 3.10 syntax reached them expect Optional and Union.
-Text = Optional[Union[Selector(kind=[STRING_KIND]), str]]
+Text = Optional[Selector(kind=[STRING_KIND]) | str]
 Truth = Union[bool, Selector(kind=[BOOLEAN_KIND])]
 
 TYPE = "vision_event_block/vision_event@v1"
@@ -70,21 +70,21 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         }
     )
     type: Literal["vision_event_block/vision_event@v1"]
-    input_image: Optional[Selector(kind=[IMAGE_KIND])] = Field(
+    input_image: Selector(kind=[IMAGE_KIND]) | None = Field(
         default=None,
         title="Input Image",
         description="The original image, in whose pixels the predictions are.",
         examples=["$inputs.image", "$steps.cropping.crops"],
         json_schema_extra={"always_visible": True},
     )
-    output_image: Optional[Selector(kind=[IMAGE_KIND])] = Field(
+    output_image: Selector(kind=[IMAGE_KIND]) | None = Field(
         default=None,
         title="Output Image",
         description="A picture to show first, such as the output of a visualization step.",
         examples=["$steps.visualization.image"],
         json_schema_extra={"always_visible": True},
     )
-    predictions: Optional[Selector(kind=PREDICTION_KINDS)] = Field(
+    predictions: Selector(kind=PREDICTION_KINDS) | None = Field(
         default=None,
         title="Predictions",
         description="Predictions of any kind, attached to the input image as annotations. Texts of QR and bar "
@@ -92,13 +92,13 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         examples=["$steps.object_detection_model.predictions"],
         json_schema_extra={"always_visible": True},
     )
-    event_type: Union[EventType, Selector(kind=[STRING_KIND])] = Field(
+    event_type: EventType | Selector(kind=[STRING_KIND]) = Field(
         title="Event Type",
         description="What the event is about.",
         examples=["quality_check", "custom", "$inputs.event_type"],
         json_schema_extra={"always_visible": True, "values_metadata": texts.EVENT_TYPES},
     )
-    solution: Union[str, Selector(kind=USE_CASE_KINDS)] = Field(
+    solution: str | Selector(kind=USE_CASE_KINDS) = Field(
         title="Use Case",
         description="Id of the use case that the event belongs to. It must exist in the workspace. "
         "`use_case` is accepted as another name of this field.",
@@ -113,12 +113,15 @@ class VisionEventManifestV1(WorkflowBlockManifest):
             "relevant_for": _for_types("quality_check", "inventory_count", "safety_alert", "custom")
         },
     )
-    qc_result: Optional[Union[Selector(kind=[STRING_KIND]), Literal["pass", "fail"]]] = Field(
+    qc_result: Selector(kind=[STRING_KIND]) | Literal["pass", "fail"] | None = Field(
         default=None,
         title="Result",
         description="Result of the quality check.",
         examples=["pass", "fail", "$steps.qc_logic.result"],
-        json_schema_extra={"relevant_for": _for_types("quality_check", required=True), "always_visible": True},
+        json_schema_extra={
+            "relevant_for": _for_types("quality_check", required=True),
+            "always_visible": True,
+        },
     )
     location: Text = Field(
         default=None,
@@ -127,12 +130,15 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         examples=["warehouse-A", "$inputs.location"],
         json_schema_extra={"relevant_for": _for_types("inventory_count", required=True)},
     )
-    item_count: Optional[Union[Selector(kind=[INTEGER_KIND]), int]] = Field(
+    item_count: Selector(kind=[INTEGER_KIND]) | int | None = Field(
         default=None,
         title="Item Count",
         description="Number of items.",
         examples=[42, "$steps.counter.count"],
-        json_schema_extra={"relevant_for": _for_types("inventory_count", required=True), "always_visible": True},
+        json_schema_extra={
+            "relevant_for": _for_types("inventory_count", required=True),
+            "always_visible": True,
+        },
     )
     item_type: Text = Field(
         default=None,
@@ -148,7 +154,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         examples=["no_hardhat", "$steps.classifier.top_class"],
         json_schema_extra={"relevant_for": _for_types("safety_alert", required=True), "always_visible": True},
     )
-    severity: Optional[Union[Selector(kind=[STRING_KIND]), Literal["low", "medium", "high"]]] = Field(
+    severity: Selector(kind=[STRING_KIND]) | Literal["low", "medium", "high"] | None = Field(
         default=None,
         title="Severity",
         description="How serious the alert is.",
@@ -174,18 +180,19 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         title="Related Event ID",
         description="Id of the event that the feedback is about, such as the `event_id` of another step.",
         examples=["$steps.vision_event.event_id", "$inputs.related_event_id"],
-        json_schema_extra={"relevant_for": _for_types("operator_feedback", required=True), "always_visible": True},
+        json_schema_extra={
+            "relevant_for": _for_types("operator_feedback", required=True),
+            "always_visible": True,
+        },
     )
-    feedback: Optional[
-        Union[Selector(kind=[STRING_KIND]), Literal["correct", "incorrect", "inconclusive"]]
-    ] = Field(
+    feedback: Selector(kind=[STRING_KIND]) | Literal["correct", "incorrect", "inconclusive"] | None = Field(
         default=None,
         title="Feedback",
         description="What the operator says of the related event.",
         examples=["correct", "incorrect", "$inputs.feedback"],
         json_schema_extra={"relevant_for": _for_types("operator_feedback", required=True)},
     )
-    custom_metadata: dict[str, Union[str, int, float, bool, Selector()]] = Field(
+    custom_metadata: dict[str, str | int | float | bool | Selector()] = Field(
         default_factory=dict,
         title="Custom Metadata",
         description="Up to 100 named values to find the event by. Names take letters, digits, `_`, `-` and spaces "
@@ -200,7 +207,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         "Ignored when Wait For is set.",
         examples=[True, "$inputs.fire_and_forget"],
     )
-    wait_for: Optional[Union[Literal["nothing", "storage", "delivery"], Selector(kind=[STRING_KIND])]] = Field(
+    wait_for: Literal["nothing", "storage", "delivery"] | Selector(kind=[STRING_KIND]) | None = Field(
         default=None,
         title="Wait For",
         description="What the step waits for before it returns. Unset: `storage`, or `delivery` when Fire and "
@@ -214,7 +221,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         description="If true, nothing is recorded.",
         examples=[False, "$inputs.disable_vision_events"],
     )
-    cooldown_seconds: Union[NonNegativeInt, NonNegativeFloat, Selector(kind=[INTEGER_KIND, FLOAT_KIND])] = Field(
+    cooldown_seconds: NonNegativeInt | NonNegativeFloat | Selector(kind=[INTEGER_KIND, FLOAT_KIND]) = Field(
         default=1,
         title="Cooldown",
         description="Shortest time in seconds between two events of this step and stream; what comes sooner is "
@@ -263,7 +270,9 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         if "use_case" in definition:
             use_case = definition.pop("use_case")
             if definition.setdefault("solution", use_case) != use_case:
-                raise ValueError("`use_case` and `solution` are two names of one field: give only one of them.")
+                raise ValueError(
+                    "`use_case` and `solution` are two names of one field: give only one of them."
+                )
         if definition.get("write_to_event_store", False) is not False:
             raise ValueError(
                 "`write_to_event_store` is not supported by this version: the event is recorded on this device "

@@ -41,14 +41,27 @@ Change the `type` of the step from `roboflow_core/roboflow_vision_events@v1` to
 An API key with the scope `vision-events:write`. Without a key, events are recorded and wait for one.
 """
 
-KEYWORDS = ["vision event", "event", "record", "backup", "offline", "quality check", "inventory", "safety", "alert"]
+KEYWORDS = [
+    "vision event",
+    "event",
+    "record",
+    "backup",
+    "offline",
+    "quality check",
+    "inventory",
+    "safety",
+    "alert",
+]
 
 EVENT_TYPES = {
     "quality_check": {"name": "Quality Check", "description": "An inspection that passed or failed"},
     "inventory_count": {"name": "Inventory Count", "description": "A number of items at a location"},
     "safety_alert": {"name": "Safety Alert", "description": "A violation with its type and severity"},
     "custom": {"name": "Custom", "description": "Anything else, with a text of your own"},
-    "operator_feedback": {"name": "Operator Feedback", "description": "A person's judgement of an earlier event"},
+    "operator_feedback": {
+        "name": "Operator Feedback",
+        "description": "A person's judgement of an earlier event",
+    },
 }
 
 WAIT_FOR = {

@@ -1,0 +1,83 @@
+"""What all tests share: a clean environment, a cloud on loopback, recorders that end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cloud import KEY, Cloud
+from vision_event_block.recorder import Recorder
+from vision_event_block.settings import Settings
+
+_HOST_NAMES = (
+    "ROBOFLOW_API_KEY", "API_KEY", "API_BASE_URL", "ROBOFLOW_API_EXTRA_HEADERS", "DEVICE_ID",
+    "SECURE_GATEWAY", "LICENSE_SERVER", "ROBOFLOW_REGION", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's machine reaches a test."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("VISION_EVENTS_") or name in _HOST_NAMES:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    server = Cloud()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(store=str(tmp_path / "events.db"), exit_flush_seconds=0)
+
+
+@pytest.fixture
+def make_recorder(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
+    """Makes recorders that are closed at the end of the test."""
+    made: list[Recorder] = []
+
+    def make(cloud: Cloud | None = None, **settings: object) -> Recorder:
+        settings.setdefault("store", str(tmp_path / "events.db"))
+        settings.setdefault("exit_flush_seconds", 0)
+        if cloud is not None:
+            settings.setdefault("api_base_url", cloud.url)
+            settings.setdefault("api_key", KEY)
+        made.append(Recorder(Settings(**settings)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for recorder in made:
+        recorder.close()
+
+
+@pytest.fixture
+def frame() -> np.ndarray:
+    """A frame with something on it, in BGR."""
+    return a_frame(0)
+
+
+def a_frame(seed: int, height: int = 90, width: int = 120) -> np.ndarray:
+    """Frames of different seeds are different pictures."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[:, :, 0] = np.linspace(0, 255, width, dtype=np.uint8)
+    picture[10:40, 10:60] = np.random.default_rng(seed).integers(0, 255, (30, 50, 3), np.uint8)
+    return picture
+
+
+def wait_until(condition: Callable[[], object], timeout: float = 20.0, what: str = "") -> None:
+    """Waits for something that another thread or process does."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what or condition}")
+        time.sleep(0.01)
