@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("roboflow_workflows", reason="the Workflows engine is not installed")
 
-from tests.cloud import KEY, Cloud  # noqa: E402
-from vision_event_block import recorder as recorder_module  # noqa: E402
-from vision_event_block.blocks.cooldown import COOLDOWN  # noqa: E402
+from tests.cloud import KEY, Cloud
+from vision_event_block import recorder as recorder_module
+from vision_event_block.blocks.cooldown import COOLDOWN
 
 TYPE = "vision_event_block/vision_event@v1"
 STOCK = "roboflow_core/roboflow_vision_events@v1"
@@ -28,6 +28,7 @@ def plugin(clean_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     yield
     if recorder_module._shared is not None:
         recorder_module._shared.close()
+        recorder_module._shared = None
 
 
 @pytest.fixture
@@ -45,7 +46,8 @@ def workflow(*steps: dict[str, Any], inputs: tuple[dict[str, Any], ...] = ()) ->
         "inputs": [{"type": "InferenceImage", "name": "image"}, *inputs],
         "steps": list(steps),
         "outputs": [
-            {"type": "JsonField", "name": step["name"], "selector": f"$steps.{step['name']}.*"} for step in steps
+            {"type": "JsonField", "name": step["name"], "selector": f"$steps.{step['name']}.*"}
+            for step in steps
         ],
     }
 
@@ -72,7 +74,9 @@ def run() -> Callable[..., list[dict[str, Any]]]:
     """Compiles a Workflow and runs it once."""
     from roboflow_workflows.execution_engine.core import ExecutionEngine
 
-    def run(definition: dict[str, Any], init: dict[str, Any] | None = None, **inputs: Any) -> list[dict[str, Any]]:
+    def run(
+        definition: dict[str, Any], init: dict[str, Any] | None = None, **inputs: Any
+    ) -> list[dict[str, Any]]:
         engine = ExecutionEngine.init(definition, init_parameters=init or {})
         return engine.run(inputs)
 

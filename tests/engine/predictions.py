@@ -8,12 +8,24 @@ IMAGE = {"width": 120, "height": 90}
 
 
 def _box(**more: Any) -> dict[str, Any]:
-    return {"x": 30, "y": 40, "width": 40, "height": 30, "confidence": 0.91, "class": "dent", "class_id": 0, **more}
+    return {
+        "x": 30,
+        "y": 40,
+        "width": 40,
+        "height": 30,
+        "confidence": 0.91,
+        "class": "dent",
+        "class_id": 0,
+        **more,
+    }
 
 
 _POLYGON = [{"x": 12, "y": 27}, {"x": 48, "y": 27}, {"x": 48, "y": 53}, {"x": 12, "y": 53}]
 
-OBJECT_DETECTION = {"image": IMAGE, "predictions": [_box(), _box(x=80.5, **{"class": "scratch", "class_id": 1})]}
+OBJECT_DETECTION = {
+    "image": IMAGE,
+    "predictions": [_box(), _box(x=80.5, **{"class": "scratch", "class_id": 1})],
+}
 INSTANCE_SEGMENTATION = {"image": IMAGE, "predictions": [_box(points=_POLYGON)]}
 KEYPOINT = {
     "image": IMAGE,
@@ -28,7 +40,7 @@ KEYPOINT = {
     ],
 }
 # 40 x 30 pixels set in the middle of the frame, as run lengths down the columns.
-RLE_COUNTS = [10 * 90 + 25, *([30, 60] * 39), 30]
+RLE_COUNTS = [10 * 90 + 25, *([30, 60] * 39), 30, 90 * 120 - 49 * 90 - 55]
 RLE = {"image": IMAGE, "predictions": [_box(rle_mask={"size": [90, 120], "counts": RLE_COUNTS})]}
 QR_CODE = {"image": IMAGE, "predictions": [_box(data="LOT-4711/OK", **{"class": "qr_code"})]}
 BAR_CODE = {"image": IMAGE, "predictions": [_box(data="ABC-123", **{"class": "barcode"})]}

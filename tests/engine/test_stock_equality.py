@@ -17,7 +17,12 @@ pytest.importorskip("inference", reason="the stock block needs the inference ser
 _FIELDS: dict[str, dict[str, Any]] = {
     "quality_check": {"qc_result": "fail", "external_id": "lot-1"},
     "inventory_count": {"location": "bay 2", "item_count": 3, "item_type": "crate", "external_id": "lot-1"},
-    "safety_alert": {"alert_type": "spill", "severity": "high", "alert_description": "wet", "external_id": "lot-1"},
+    "safety_alert": {
+        "alert_type": "spill",
+        "severity": "high",
+        "alert_description": "wet",
+        "external_id": "lot-1",
+    },
     "custom": {"custom_value": "stopped", "external_id": "lot-1"},
     "operator_feedback": {"related_event_id": "evt-1", "feedback": "incorrect"},
 }
@@ -57,7 +62,9 @@ def both(connected: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     def both(step: dict[str, Any], inputs: tuple[dict[str, Any], ...] = (), **values: Any) -> tuple[Any, Any]:
         events = []
         for kind in (STOCK, TYPE):
-            definition = workflow({"name": "event", "fire_and_forget": False, **step, "type": kind}, inputs=inputs)
+            definition = workflow(
+                {"name": "event", "fire_and_forget": False, **step, "type": kind}, inputs=inputs
+            )
             events.append(_comparable(_sent(connected, run, definition, values), connected))
         return events[0], events[1]
 
@@ -91,7 +98,11 @@ def test_predictions_of_every_kind_become_the_same_annotations(both, case):
 def test_every_event_type_carries_the_same_data(both, event_type):
     """All fields given at once, so that those of other types must be left out too."""
     everything = {name: value for fields in _FIELDS.values() for name, value in fields.items()}
-    step = {"event_type": event_type, "solution": "uc", "custom_metadata": {"shift": "B", "torque": 4.2, "ok": True}}
+    step = {
+        "event_type": event_type,
+        "solution": "uc",
+        "custom_metadata": {"shift": "B", "torque": 4.2, "ok": True},
+    }
     stock, ours = both({**step, **everything, "input_image": "$inputs.image"}, image=a_frame(2))
     assert ours == stock
     assert ours["eventData"]
@@ -110,10 +121,15 @@ def test_ours_says_more_where_the_frame_has_a_source(both):
     image = {
         "type": "numpy_object",
         "value": a_frame(4),
-        "video_metadata": {"video_identifier": "cam-left", "frame_number": 1, "frame_timestamp": "2026-11-20T08:00:00"},
+        "video_metadata": {
+            "video_identifier": "cam-left",
+            "frame_number": 1,
+            "frame_timestamp": "2026-11-20T08:00:00",
+        },
     }
     stock, ours = both(
-        {"event_type": "custom", "solution": "uc", "input_image": "$inputs.image"}, image=_workflow_image(image)
+        {"event_type": "custom", "solution": "uc", "input_image": "$inputs.image"},
+        image=_workflow_image(image),
     )
     assert ours.pop("streamId") == "cam-left"
     assert ours == stock
@@ -134,6 +150,8 @@ def test_the_fields_of_the_stock_block_keep_their_defaults():
     stock, ours = BlockManifest.model_fields, VisionEventManifestV1.model_fields
     assert set(stock) - set(ours) == {"write_to_event_store", "event_store_url"}
     for name in set(stock) & set(ours) - {"type"}:
-        assert ours[name].get_default(call_default_factory=True) == stock[name].get_default(call_default_factory=True)
+        assert ours[name].get_default(call_default_factory=True) == stock[name].get_default(
+            call_default_factory=True
+        )
         assert ours[name].is_required() == stock[name].is_required()
         assert ours[name].title == stock[name].title

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal, Optional, Union
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, field_validator, model_validator
+from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from vision_event_block.blocks.engine import (
     BOOLEAN_KIND,
@@ -25,17 +26,15 @@ from vision_event_block.blocks.engine import (
     WorkflowBlockManifest,
 )
 from vision_event_block.blocks.vision_event.v1 import texts
-from vision_event_block.event import (
-    MAX_METADATA_KEY_LENGTH,
-    MAX_METADATA_KEYS,
-    METADATA_KEY_PATTERN,
-    EventType,
-)
+from vision_event_block.blocks.vision_event.v1.definition import check_definition
+from vision_event_block.event import EventType
 
-# The engine reads these annotations at run time to build the form and to check selectors, and
-# engines before Python 3.10 syntax reached them expect Optional and Union.
-Text = Optional[Selector(kind=[STRING_KIND]) | str]
-Truth = Union[bool, Selector(kind=[BOOLEAN_KIND])]
+# The engine checks the values of a run against these annotations and fails the whole run for one
+# that does not fit. A sink must not stop a camera, so every value is taken at run time, and the
+# literals of a definition are checked when it is compiled (see `definition.py`).
+Anything = SkipJsonSchema[Any]
+Text = Selector(kind=[STRING_KIND]) | str | Anything | None
+Truth = bool | Selector(kind=[BOOLEAN_KIND]) | Anything
 
 TYPE = "vision_event_block/vision_event@v1"
 
@@ -92,13 +91,13 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         examples=["$steps.object_detection_model.predictions"],
         json_schema_extra={"always_visible": True},
     )
-    event_type: EventType | Selector(kind=[STRING_KIND]) = Field(
+    event_type: EventType | Selector(kind=[STRING_KIND]) | Anything = Field(
         title="Event Type",
         description="What the event is about.",
         examples=["quality_check", "custom", "$inputs.event_type"],
         json_schema_extra={"always_visible": True, "values_metadata": texts.EVENT_TYPES},
     )
-    solution: str | Selector(kind=USE_CASE_KINDS) = Field(
+    solution: str | Selector(kind=USE_CASE_KINDS) | Anything = Field(
         title="Use Case",
         description="Id of the use case that the event belongs to. It must exist in the workspace. "
         "`use_case` is accepted as another name of this field.",
@@ -113,7 +112,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
             "relevant_for": _for_types("quality_check", "inventory_count", "safety_alert", "custom")
         },
     )
-    qc_result: Selector(kind=[STRING_KIND]) | Literal["pass", "fail"] | None = Field(
+    qc_result: Selector(kind=[STRING_KIND]) | Literal["pass", "fail"] | Anything | None = Field(
         default=None,
         title="Result",
         description="Result of the quality check.",
@@ -130,7 +129,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         examples=["warehouse-A", "$inputs.location"],
         json_schema_extra={"relevant_for": _for_types("inventory_count", required=True)},
     )
-    item_count: Selector(kind=[INTEGER_KIND]) | int | None = Field(
+    item_count: Selector(kind=[INTEGER_KIND]) | int | Anything | None = Field(
         default=None,
         title="Item Count",
         description="Number of items.",
@@ -154,7 +153,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         examples=["no_hardhat", "$steps.classifier.top_class"],
         json_schema_extra={"relevant_for": _for_types("safety_alert", required=True), "always_visible": True},
     )
-    severity: Selector(kind=[STRING_KIND]) | Literal["low", "medium", "high"] | None = Field(
+    severity: Selector(kind=[STRING_KIND]) | Literal["low", "medium", "high"] | Anything | None = Field(
         default=None,
         title="Severity",
         description="How serious the alert is.",
@@ -185,7 +184,9 @@ class VisionEventManifestV1(WorkflowBlockManifest):
             "always_visible": True,
         },
     )
-    feedback: Selector(kind=[STRING_KIND]) | Literal["correct", "incorrect", "inconclusive"] | None = Field(
+    feedback: (
+        Selector(kind=[STRING_KIND]) | Literal["correct", "incorrect", "inconclusive"] | Anything | None
+    ) = Field(
         default=None,
         title="Feedback",
         description="What the operator says of the related event.",
@@ -207,13 +208,15 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         "Ignored when Wait For is set.",
         examples=[True, "$inputs.fire_and_forget"],
     )
-    wait_for: Literal["nothing", "storage", "delivery"] | Selector(kind=[STRING_KIND]) | None = Field(
-        default=None,
-        title="Wait For",
-        description="What the step waits for before it returns. Unset: `storage`, or `delivery` when Fire and "
-        "Forget is off.",
-        examples=["storage", "nothing", "delivery", "$inputs.wait_for"],
-        json_schema_extra={"values_metadata": texts.WAIT_FOR},
+    wait_for: Literal["nothing", "storage", "delivery"] | Selector(kind=[STRING_KIND]) | Anything | None = (
+        Field(
+            default=None,
+            title="Wait For",
+            description="What the step waits for before it returns. Unset: `storage`, or `delivery` when Fire and "
+            "Forget is off.",
+            examples=["storage", "nothing", "delivery", "$inputs.wait_for"],
+            json_schema_extra={"values_metadata": texts.WAIT_FOR},
+        )
     )
     disable_sink: Truth = Field(
         default=False,
@@ -221,7 +224,9 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         description="If true, nothing is recorded.",
         examples=[False, "$inputs.disable_vision_events"],
     )
-    cooldown_seconds: NonNegativeInt | NonNegativeFloat | Selector(kind=[INTEGER_KIND, FLOAT_KIND]) = Field(
+    cooldown_seconds: (
+        NonNegativeInt | NonNegativeFloat | Selector(kind=[INTEGER_KIND, FLOAT_KIND]) | Anything
+    ) = Field(
         default=1,
         title="Cooldown",
         description="Shortest time in seconds between two events of this step and stream; what comes sooner is "
@@ -264,37 +269,10 @@ class VisionEventManifestV1(WorkflowBlockManifest):
     @model_validator(mode="before")
     @classmethod
     def _prepare(cls, definition: Any) -> Any:
-        if not isinstance(definition, dict):
+        # The engine assigns the values of a run to a copy, which comes by here once more, with its key.
+        if not isinstance(definition, dict) or definition.get("step_key"):
             return definition
-        definition = dict(definition)
-        if "use_case" in definition:
-            use_case = definition.pop("use_case")
-            if definition.setdefault("solution", use_case) != use_case:
-                raise ValueError(
-                    "`use_case` and `solution` are two names of one field: give only one of them."
-                )
-        if definition.get("write_to_event_store", False) is not False:
-            raise ValueError(
-                "`write_to_event_store` is not supported by this version: the event is recorded on this device "
-                "and delivered to the Roboflow cloud. Remove the field, or keep the stock block for this step."
-            )
-        definition.setdefault("step_key", _key_of(definition))
-        return definition
-
-    @field_validator("custom_metadata")
-    @classmethod
-    def _check_metadata_keys(cls, metadata: dict[str, Any]) -> dict[str, Any]:
-        import re
-
-        if len(metadata) > MAX_METADATA_KEYS:
-            raise ValueError(f"{len(metadata)} keys given, at most {MAX_METADATA_KEYS} are allowed.")
-        for key in metadata:
-            if len(key) > MAX_METADATA_KEY_LENGTH or not re.fullmatch(METADATA_KEY_PATTERN, key):
-                raise ValueError(
-                    f"key {key[:120]!r}: use letters, digits, `_`, `-` and spaces, "
-                    f"at most {MAX_METADATA_KEY_LENGTH} characters."
-                )
-        return metadata
+        return {**check_definition(definition), "step_key": _key_of(definition)}
 
     @classmethod
     def describe_outputs(cls) -> list[Any]:
