@@ -1,0 +1,209 @@
+"""The real inference HTTP server, started on loopback with WORKFLOWS_PLUGINS set and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import requests
+
+if importlib.util.find_spec("inference") is None or importlib.util.find_spec("uvicorn") is None:
+    pytest.skip("the inference server is not installed", allow_module_level=True)
+
+from tests.cloud import KEY, Cloud
+from tests.conftest import a_frame, wait_until
+from tests.engine.conftest import TYPE, event_step, predictions_input, workflow
+from tests.engine.predictions import OBJECT_DETECTION
+from vision_event_block.store.sqlite import SQLiteEventStore
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Server:
+    """One inference server and the cloud it delivers to."""
+
+    def __init__(self, folder: Path, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.store = folder / "events.db"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        # The server serves its landing page from folders relative to where it is started.
+        for name in ("out/static", "out/_next/static"):
+            (folder / "inference/landing" / name).mkdir(parents=True)
+        environment = {
+            **os.environ,
+            "OFFLINE_MODE": "True",
+            "MODEL_CACHE_DIR": str(folder / "cache"),
+            "WORKFLOWS_PLUGINS": "vision_event_block",
+            "PYTHONPATH": str(_ROOT),
+            "VISION_EVENTS_STORE": str(self.store),
+            "VISION_EVENTS_EXIT_FLUSH_SECONDS": "0",
+            "API_BASE_URL": cloud.url,
+        }
+        self._log = (folder / "server.log").open("wb")
+        command = [
+            "-m",
+            "uvicorn",
+            "tests.server.launch:app",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+        ]
+        self.process = subprocess.Popen(
+            [sys.executable, *command], cwd=folder, env=environment, stdout=self._log, stderr=self._log
+        )
+        wait_until(self._answers, 150, "the inference server starts")
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, Path(self._log.name).read_text()[-3000:]
+        try:
+            return requests.get(f"http://127.0.0.1:{self.port}/info", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    def post(self, path: str, body: Any) -> Any:
+        return requests.post(f"http://127.0.0.1:{self.port}{path}", json=body, timeout=60)
+
+    def run(self, *steps: dict[str, Any], seed: int = 0, **more: Any) -> dict[str, Any]:
+        file = cv2.imencode(".png", a_frame(seed))[1].tobytes()
+        body = {
+            "specification": workflow(*steps),
+            "inputs": {"image": {"type": "base64", "value": base64.b64encode(file).decode()}},
+            "api_key": KEY,
+            **more,
+        }
+        response = self.post("/workflows/run", body)
+        assert response.status_code == 200, response.text[:2000]
+        (outputs,) = response.json()["outputs"]
+        return outputs
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+        self._log.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    cloud = Cloud()
+    running = Server(tmp_path_factory.mktemp("server"), cloud)
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+    cloud.stop()
+
+
+def test_the_builder_is_told_of_the_step(server):
+    """/workflows/blocks/describe is what the builder draws from."""
+    described = server.post("/workflows/blocks/describe", {}).json()
+    blocks = {block["manifest_type_identifier"]: block for block in described["blocks"]}
+    assert blocks[TYPE]["human_friendly_block_name"] == "Vision Event"
+    assert "step_key" not in blocks[TYPE]["block_schema"]["required"]
+
+
+def test_the_definition_schema_knows_the_step(server):
+    """Editors check workflow JSON against it."""
+    schema = requests.get(f"http://127.0.0.1:{server.port}/workflows/definition/schema", timeout=60)
+    assert TYPE in schema.text
+
+
+def test_a_wrong_definition_is_a_400_that_names_the_field(server):
+    """Before anything runs."""
+    response = server.post("/workflows/validate", workflow(event_step(cooldown_seconds=-1)))
+    assert response.status_code == 400
+    assert "cooldown_seconds" in response.text
+
+
+def test_a_request_records_and_delivers_an_event_with_the_file_it_sent(server):
+    """The key comes with the request; the PNG goes to the cloud as it came."""
+    outputs = server.run(event_step(wait_for="delivery"), seed=1)
+    assert outputs["event"]["status"] == "delivered", outputs
+    event = server.cloud.events[outputs["event"]["event_id"]]
+    sent = cv2.imencode(".png", a_frame(1))[1].tobytes()
+    assert server.cloud.images[event["images"][0]["inputSourceId"]] == sent
+
+
+def test_predictions_recorded_as_json_arrive_as_annotations(server):
+    """The way in which another service hands its predictions over."""
+    definition = workflow(
+        event_step(predictions="$inputs.predictions", wait_for="delivery"),
+        inputs=(predictions_input("object_detection_prediction"),),
+    )
+    file = cv2.imencode(".jpg", a_frame(2))[1].tobytes()
+    image = {"type": "base64", "value": base64.b64encode(file).decode()}
+    body = {
+        "specification": definition,
+        "inputs": {"image": image, "predictions": [OBJECT_DETECTION]},
+        "api_key": KEY,
+    }
+    (outputs,) = server.post("/workflows/run", body).json()["outputs"]
+    event = server.cloud.events[outputs["event"]["event_id"]]
+    assert [box["class"] for box in event["images"][0]["objectDetections"]] == ["dent", "scratch"]
+
+
+def test_the_cooldown_holds_from_request_to_request(server):
+    """The engine makes new blocks for each of them."""
+    step = event_step(cooldown_seconds=600, custom_value="cooled")
+    assert [server.run(step)["event"]["status"] for _ in range(3)] == ["recorded", "throttled", "throttled"]
+
+
+def test_a_run_with_sinks_disabled_records_nothing(server):
+    """The builder's test runs."""
+    assert server.run(event_step(), disable_sinks=True)["event"]["status"] == "disabled"
+
+
+def test_many_requests_at_once_lose_nothing(server):
+    """Requests run in threads of one process."""
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda seed: server.run(event_step(), seed=seed)["event"], range(100, 140)))
+    ids = {run["event_id"] for run in runs}
+    assert len(ids) == 40
+    wait_until(lambda: ids <= set(server.cloud.events))
+
+
+def test_a_value_of_the_wrong_kind_does_not_fail_the_request(server):
+    """The engine would answer 400 for a value that does not fit its manifest; ours takes it and says so."""
+    definition = workflow(
+        event_step(event_type="quality_check", qc_result="$inputs.result"),
+        inputs=({"type": "WorkflowParameter", "name": "result"},),
+    )
+    file = cv2.imencode(".png", a_frame(3))[1].tobytes()
+    inputs = {"image": {"type": "base64", "value": base64.b64encode(file).decode()}, "result": ["what"]}
+    response = server.post("/workflows/run", {"specification": definition, "inputs": inputs, "api_key": KEY})
+    assert response.status_code == 200, response.text[:2000]
+    (outputs,) = response.json()["outputs"]
+    assert outputs["event"]["status"] == "recorded"
+    assert "`result` ['what']" in outputs["event"]["message"]
+
+
+def test_a_server_that_is_stopped_leaves_its_events_to_the_next_process(server, make_recorder):
+    """Comes last: recorded while the cloud was away, server stopped, delivered by somebody else."""
+    server.cloud.stop()
+    ids = {server.run(event_step(wait_for=mode), seed=seed)["event"]["event_id"]
+           for seed, mode in enumerate(["nothing", "storage"] * 5, start=200)}  # fmt: skip
+    server.stop()
+    assert server.process.returncode in (0, -signal.SIGTERM)
+    left = SQLiteEventStore(server.store, 10**9, 7)
+    assert ids <= {event.id for event in left.events(1000)}
+    left.close()
+    server.cloud.start()
+    recorder = make_recorder(server.cloud, store=str(server.store))
+    recorder.resume()
+    wait_until(lambda: ids <= set(server.cloud.events), 40)
+    for event_id in ids:
+        assert json.loads(recorder.store.events(1000)[0].body)
+        assert server.cloud.owner[event_id] == "plant"
