@@ -159,6 +159,10 @@ class EventStore(Protocol):
         """Gives back all that the token still holds, as it was."""
         ...
 
+    def images_of(self, event_id: str) -> dict[tuple[int, Role], str]:
+        """SHA-256 of the pictures of an event by (position, role)."""
+        ...
+
     def renew(self, token: str, lease: float) -> None:
         """Prolongs the leases of a token: its worker is alive."""
         ...

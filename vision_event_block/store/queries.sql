@@ -45,6 +45,9 @@ RETURNING seq, id, use_case, body, attempts;
 -- name: images_of
 SELECT position, role, sha256 FROM event_image WHERE event_seq = :seq;
 
+-- name: images_of_id
+SELECT position, role, sha256 FROM event JOIN event_image ON event_seq = seq WHERE id = :id;
+
 -- name: settle
 UPDATE event
 SET state = :state, reason = :reason, due = :now + :due_in, attempts = attempts + :counts,

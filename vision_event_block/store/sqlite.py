@@ -18,6 +18,7 @@ from vision_event_block.store.model import (
     NewEvent,
     Outcome,
     Recorded,
+    Role,
     Route,
     State,
 )
@@ -144,6 +145,11 @@ class SQLiteEventStore:
     def release(self, token: str) -> None:
         with self._database.transaction() as connection:
             connection.execute(_SQL["release"], {"token": token})
+
+    def images_of(self, event_id: str) -> dict[tuple[int, Role], str]:
+        with self._database.reading() as connection:
+            rows = connection.execute(_SQL["images_of_id"], {"id": event_id}).fetchall()
+        return {(position, role): sha256 for position, role, sha256 in rows}
 
     def renew(self, token: str, lease: float) -> None:
         with self._database.transaction() as connection:
