@@ -52,8 +52,8 @@ def annotate(predictions: Any, size: Size | None, notes: Notes) -> Annotations:
 
 def codes(predictions: Any) -> dict[str, str]:
     """Texts of QR and bar codes, by class: `qr_code`, then `qr_code 2` and so on."""
-    data = getattr(predictions, "data", None) or {}
-    texts = data.get("data")
+    data = getattr(predictions, "data", None)
+    texts = data.get("data") if isinstance(data, Mapping) else None
     if texts is None:
         return {}
     found: dict[str, str] = {}

@@ -110,7 +110,7 @@ def compose(draft: Draft, device_id: str | None = None) -> Composition:
     kind = mending.event_type(draft.event_type, data, notes)
     frames = _frames(draft)
     size = next(((frame.width, frame.height) for frame in (draft.image, draft.output_image) if frame), None)
-    annotations = _annotate(draft.predictions, size, notes)
+    annotations, texts = _annotate(draft.predictions, size, notes)
     key = mending.text("idempotency_key", draft.idempotency_key, 10_000, notes)
     identity = {"event_id": event_id_of_key(use_case, key)} if key else {}
     event = VisionEvent(
@@ -124,22 +124,23 @@ def compose(draft: Draft, device_id: str | None = None) -> Composition:
         images=[_image(annotations)] if frames else [],
         display_image_position=0 if frames else None,
         event_data=mending.event_data(kind, data, notes) or None,
-        custom_metadata=mending.metadata({**codes(draft.predictions), **(draft.metadata or {})}, notes)
-        or None,
+        custom_metadata=mending.metadata({**texts, **(draft.metadata or {})}, notes) or None,
     )
     if not frames and len(annotations):
         notes.append("There is no image, so the predictions were not attached.")
     return Composition(event, frames, notes)
 
 
-def _annotate(predictions: Any, size: tuple[int, int] | None, notes: list[str]) -> Annotations:
+def _annotate(
+    predictions: Any, size: tuple[int, int] | None, notes: list[str]
+) -> tuple[Annotations, Mapping[str, str]]:
     try:
-        return annotate(predictions, size, notes)
+        return annotate(predictions, size, notes), codes(predictions)
     except Exception as error:  # noqa: BLE001 - predictions come from anybody's block; the event counts for more
         notes.append(
             f"The predictions could not be converted ({type(error).__name__}: {error}) and were left out."
         )
-        return Annotations()
+        return Annotations(), {}
 
 
 def _frames(draft: Draft) -> dict[Role, Frame]:

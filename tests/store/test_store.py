@@ -1,0 +1,332 @@
+"""What every engine of the event store promises."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from vision_event_block.errors import StoreCorrupt, StoreFull, StoreTooNew, StoreUnavailable
+from vision_event_block.images import EncodedImage
+from vision_event_block.store.model import NewEvent, Outcome, Route
+from vision_event_block.store.sqlite import SQLiteEventStore
+
+ROUTE = Route("cloud", "key")
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock):
+    made = SQLiteEventStore(tmp_path / "events.db", 10**9, 7, clock)
+    yield made
+    made.close()
+
+
+def an_event(number: int, *images: str, route: Route = ROUTE, size: int = 100) -> NewEvent:
+    pictures = {
+        (0, role): EncodedImage.of(content.encode() * size, "image/jpeg", 4, 3)
+        for role, content in zip(("input", "output"), images, strict=False)
+    }
+    return NewEvent(f"e{number}", route, "custom", "uc", 0.0, "{}", pictures)
+
+
+def accounts_add_up(store) -> bool:
+    counts = store.counts()
+    return counts.recorded == counts.pending + counts.delivered + counts.rejected + counts.dropped
+
+
+def test_what_was_recorded_is_there_after_opening_again(store, tmp_path):
+    """Events, their images, and which image belongs where."""
+    store.record([an_event(1, "a", "b")])
+    store.close()
+    again = SQLiteEventStore(tmp_path / "events.db", 10**9, 7)
+    images = again.images_of("e1")
+    assert again.image(images[0, "input"]) == (b"a" * 100, "image/jpeg")
+    assert again.image(images[0, "output"]) == (b"b" * 100, "image/jpeg")
+    again.close()
+
+
+def test_a_distinct_image_is_stored_once(store, tmp_path):
+    """Images are named by their content."""
+    store.record([an_event(number, "same") for number in range(5)])
+    with sqlite3.connect(tmp_path / "events.db") as connection:
+        assert connection.execute("SELECT count(*) FROM image").fetchone() == (1,)
+
+
+def test_recording_an_id_again_changes_nothing_and_says_so(store):
+    """The first one stays, whatever became of it."""
+    store.record([an_event(1)])
+    (claimed,) = store.claim(ROUTE, "t", 10, 10)
+    store.settle("t", [Outcome(claimed.seq, "delivered")])
+    (again,) = store.record([an_event(1, "picture")])
+    assert (again.state, again.is_new) == ("delivered", False)
+    assert store.images_of("e1") == {}
+    assert store.counts().recorded == 1
+
+
+def test_one_bad_event_of_a_group_means_none_is_written(store):
+    """All or nothing."""
+    broken = NewEvent("e2", ROUTE, "custom", "uc", 0.0, None)  # type: ignore[arg-type]
+    with pytest.raises(StoreUnavailable):
+        store.record([an_event(1), broken])
+    assert store.counts().recorded == 0
+    assert store.state("e1") is None
+
+
+def test_a_claimed_event_is_nobody_elses_until_its_lease_ends(store, clock):
+    """Then somebody else may have it."""
+    store.record([an_event(number) for number in range(3)])
+    assert [claimed.id for claimed in store.claim(ROUTE, "mine", 10, 2)] == ["e0", "e1"]
+    assert [claimed.id for claimed in store.claim(ROUTE, "theirs", 10, 5)] == ["e2"]
+    clock.now += 11
+    assert [claimed.id for claimed in store.claim(ROUTE, "new", 10, 5)] == ["e0", "e1", "e2"]
+
+
+def test_a_lease_that_is_renewed_does_not_end(store, clock):
+    """A slow worker that lives keeps what it has."""
+    store.record([an_event(1)])
+    store.claim(ROUTE, "mine", 10, 1)
+    clock.now += 9
+    store.renew("mine", 10)
+    clock.now += 9
+    assert store.claim(ROUTE, "theirs", 10, 1) == []
+
+
+def test_an_outcome_counts_only_for_whom_the_event_is_leased_to(store, clock):
+    """A worker that was thought dead cannot settle what another has now."""
+    store.record([an_event(1)])
+    (claimed,) = store.claim(ROUTE, "late", 10, 1)
+    clock.now += 11
+    store.claim(ROUTE, "new", 10, 1)
+    assert store.settle("late", [Outcome(claimed.seq, "rejected", "late")]) == []
+    assert store.state("e1") == ("pending", "")
+    assert store.settle("new", [Outcome(claimed.seq, "delivered")]) == [claimed.seq]
+
+
+def test_an_event_waits_while_another_lease_uploads_its_image(store):
+    """So that no image is uploaded twice; once it is uploaded, nothing waits."""
+    store.record([an_event(1, "shared")])
+    (first,) = store.claim(ROUTE, "mine", 10, 10)
+    store.record([an_event(2, "shared"), an_event(3, "own")])
+    assert [claimed.id for claimed in store.claim(ROUTE, "theirs", 10, 10)] == ["e3"]
+    store.uploaded(ROUTE, {first.images[0, "input"]: "src"})
+    assert [claimed.id for claimed in store.claim(ROUTE, "theirs", 10, 10)] == ["e2"]
+
+
+def test_uploads_are_remembered_by_route(store):
+    """A source id of one workspace means nothing in another."""
+    store.record([an_event(1, "a")])
+    digest = store.images_of("e1")[0, "input"]
+    store.uploaded(ROUTE, {digest: "src-1"})
+    assert store.source_ids(ROUTE, [digest, "unknown"]) == {digest: "src-1"}
+    assert store.source_ids(Route("cloud", "other"), [digest]) == {}
+
+
+def test_an_event_that_is_to_be_tried_later_is_not_claimed_before(store, clock):
+    """And its attempts are counted only when the event was at fault."""
+    store.record([an_event(1)])
+    (claimed,) = store.claim(ROUTE, "t", 10, 1)
+    store.settle("t", [Outcome(claimed.seq, "pending", "500", due_in=30, counts=True)])
+    assert store.next_due(ROUTE) == 30
+    assert store.claim(ROUTE, "t", 10, 1) == []
+    clock.now += 31
+    assert store.claim(ROUTE, "t", 10, 1)[0].attempts == 1
+
+
+def test_a_released_event_is_as_it_was(store):
+    """Nobody's fault, nothing counted."""
+    store.record([an_event(1)])
+    store.claim(ROUTE, "mine", 10, 1)
+    store.release("mine")
+    assert store.claim(ROUTE, "theirs", 10, 1)[0].attempts == 0
+
+
+@pytest.mark.parametrize("jump", [-400 * 86400.0, 400 * 86400.0])
+def test_a_clock_that_jumps_holds_nothing_up_for_long(store, clock, jump):
+    """Devices start in 1970 and learn the time later."""
+    store.record([an_event(1), an_event(2)])
+    (claimed,) = store.claim(ROUTE, "t", 10, 1)
+    store.settle("t", [Outcome(claimed.seq, "pending", "500", due_in=300, counts=True)])
+    store.claim(ROUTE, "t2", 15, 1)
+    clock.now += jump
+    clock.now += 1
+    assert len(store.claim(ROUTE, "t3", 10, 10)) == 2
+
+
+def test_routes_are_told_with_their_circuits(store):
+    """Only those that have something pending."""
+    other = Route("cloud", "other")
+    store.record([an_event(1), an_event(2, route=other), an_event(3, route=Route("zone"))])
+    store.trip(other, 3, 60, "no network")
+    routes = store.routes()
+    assert set(routes) == {ROUTE, other, Route("zone")}
+    assert (routes[other].failures, routes[other].reason) == (3, "no network")
+    store.close_circuit(other)
+    assert store.routes()[other].failures == 0
+    (claimed,) = store.claim(ROUTE, "t", 10, 1)
+    store.settle("t", [Outcome(claimed.seq, "delivered")])
+    assert ROUTE not in store.routes()
+
+
+def test_delivered_events_leave_after_their_time_with_images_nobody_else_has(store, clock, tmp_path):
+    """Pending and rejected ones stay, however old; the accounts still add up."""
+    store.record([an_event(1, "a"), an_event(2, "a", "b"), an_event(3, "c")])
+    first, _, third = store.claim(ROUTE, "t", 10, 10)
+    store.settle("t", [Outcome(first.seq, "delivered"), Outcome(third.seq, "rejected", "no")])
+    clock.now += 8 * 86400
+    assert store.prune() == 1
+    assert store.state("e1") is None
+    assert store.state("e3") == ("rejected", "no")
+    assert store.image(first.images[0, "input"]) is not None
+    assert accounts_add_up(store)
+
+
+def test_a_full_store_makes_room_by_what_is_delivered_and_then_refuses(tmp_path):
+    """Pending events are never dropped."""
+    store = SQLiteEventStore(tmp_path / "small.db", 2_000_000, 7)
+
+    def record(number: int) -> None:
+        store.record([an_event(number, f"{number:04}", size=50_000)])
+
+    number = _how_many(record, StoreFull, "VISION_EVENTS_MAX_BYTES")
+    assert number > 4
+    claimed = store.claim(ROUTE, "t", 10, 3)
+    store.settle("t", [Outcome(event.seq, "delivered") for event in claimed])
+    record(1000)
+    assert store.state("e0") is None
+    assert store.counts().pending == number - 3 + 1
+    assert accounts_add_up(store)
+    store.close()
+
+
+def test_a_damaged_file_is_kept_aside_and_recording_goes_on(store, tmp_path):
+    """Never deleted, and the error says where it is."""
+    store.record([an_event(1)])
+    store.close()
+    for suffix in ("-wal", "-shm"):
+        Path(f"{tmp_path}/events.db{suffix}").unlink(missing_ok=True)
+    (tmp_path / "events.db").write_bytes(b"no database, " * 1000)
+    with pytest.raises(StoreCorrupt, match="kept as"):
+        store.record([an_event(2)])
+    store.record([an_event(3)])
+    (aside,) = tmp_path.glob("events.db.corrupt-*")
+    assert aside.read_bytes().startswith(b"no database")
+    assert store.state("e3") is not None
+
+
+def test_damage_in_the_middle_of_the_file_is_noticed(store, tmp_path):
+    """Where the header is fine and the pages are not."""
+    store.record([an_event(number, str(number), size=3000) for number in range(50)])
+    store.close()
+    with (tmp_path / "events.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * 20)
+    _how_many(lambda number: store.record([an_event(100 + number)]), StoreCorrupt, "damaged")
+    store.record([an_event(3)])
+    assert list(tmp_path.glob("events.db.corrupt-*"))
+
+
+def test_a_file_that_was_replaced_is_opened_anew(store, tmp_path):
+    """Another process set it aside; this one must not write on into the old file."""
+    store.record([an_event(1)])
+    (tmp_path / "events.db").rename(tmp_path / "moved.db")
+    store.record([an_event(2)])
+    assert store.state("e1") is None
+    assert store.state("e2") is not None
+
+
+def test_a_store_of_a_later_release_is_left_alone(store, tmp_path):
+    """With a sentence on what to do."""
+    store.record([an_event(1)])
+    store.close()
+    with sqlite3.connect(tmp_path / "events.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreTooNew, match="version 99"):
+        store.record([an_event(2)])
+    assert not list(tmp_path.glob("*corrupt*"))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    """And works as soon as it can be."""
+    (tmp_path / "file").write_text("in the way")
+    store = SQLiteEventStore(tmp_path / "file" / "events.db", 10**9, 7)
+    with pytest.raises(StoreUnavailable, match=r"file/events\.db"):
+        store.record([an_event(1)])
+    (tmp_path / "file").unlink()
+    store.record([an_event(1)])
+    assert store.counts().recorded == 1
+    store.close()
+
+
+def test_threads_and_connections_share_it(tmp_path):
+    """Many writers, one file, nothing lost and nothing claimed twice."""
+    stores = [SQLiteEventStore(tmp_path / "events.db", 10**9, 7) for _ in range(3)]
+    claimed: list[str] = []
+
+    def work(store: SQLiteEventStore, base: int) -> None:
+        for number in range(30):
+            store.record([an_event(base + number)])
+            claimed.extend(event.id for event in store.claim(ROUTE, f"{base}-{number}", 60, 1))
+
+    threads = [threading.Thread(target=work, args=(stores[index % 3], index * 1000)) for index in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stores[0].counts().recorded == 180
+    assert len(claimed) == len(set(claimed)) == 180
+    for store in stores:
+        store.close()
+
+
+def test_the_settings_that_durability_rests_on_are_set(store):
+    """Each of them is easy to forget, and none would be missed before a power cut."""
+    store.record([an_event(1)])
+    with store._database.transaction() as connection:
+        found = {
+            name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in (
+                "journal_mode",
+                "synchronous",
+                "wal_autocheckpoint",
+                "auto_vacuum",
+                "secure_delete",
+                "foreign_keys",
+            )
+        }
+    assert found == {
+        "journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "auto_vacuum": 2, "secure_delete": 0,
+        "foreign_keys": 1,
+    }  # fmt: skip
+
+
+def test_the_log_is_moved_into_the_file_before_it_grows_large(store, tmp_path):
+    """Nobody waits for it inside a commit."""
+    for number in range(12):
+        store.record([an_event(number, str(number), size=1_000_000)])
+        store.tidy()
+    assert Path(f"{tmp_path}/events.db-wal").stat().st_size < 12_000_000
+
+
+def _how_many(action, error: type[Exception], words: str) -> int:
+    """How often the action succeeds before it raises."""
+    for number in range(1000):
+        try:
+            action(number)
+        except error as raised:
+            if words in str(raised):
+                return number
+    raise AssertionError(f"no {error.__name__}")
