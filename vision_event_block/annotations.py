@@ -53,9 +53,9 @@ def annotate(predictions: Any, size: Size | None, notes: Notes) -> Annotations:
 def codes(predictions: Any) -> dict[str, str]:
     """Texts of QR and bar codes, by class: `qr_code`, then `qr_code 2` and so on."""
     data = getattr(predictions, "data", None)
-    texts = data.get("data") if isinstance(data, Mapping) else None
-    if texts is None:
+    if not isinstance(data, Mapping) or data.get("data") is None:
         return {}
+    texts = data["data"]
     found: dict[str, str] = {}
     seen: dict[str, int] = {}
     for index, code in enumerate(texts):

@@ -13,8 +13,10 @@ import threading
 from vision_event_block.store.model import NO_CREDENTIAL
 
 
-def fingerprint(authorization: str) -> str:
-    """A name for a credential from which the credential cannot be had."""
+def fingerprint(authorization: str | None) -> str:
+    """A name for a credential from which the credential cannot be had; `NO_CREDENTIAL` for none."""
+    if not authorization:
+        return NO_CREDENTIAL
     return hmac.new(b"vision_event_block/credential", authorization.encode(), hashlib.sha256).hexdigest()[:16]
 
 
@@ -29,14 +31,15 @@ class Keyring:
             self._authorizations[NO_CREDENTIAL] = default
             self.add(default)
 
-    def add(self, authorization: str | None) -> str:
-        """Takes a credential into the ring and returns its fingerprint, `NO_CREDENTIAL` for none."""
+    def add(self, authorization: str | None) -> bool:
+        """Takes a credential into the ring; false if there is none, or it is there already."""
         if not authorization:
-            return NO_CREDENTIAL
+            return False
         name = fingerprint(authorization)
         with self._lock:
+            is_new = name not in self._authorizations
             self._authorizations[name] = authorization
-        return name
+        return is_new
 
     def get(self, name: str) -> str | None:
         """The authorization of that fingerprint, if this process has it."""

@@ -17,7 +17,7 @@ from vision_event_block.backup.worker import BackupWorker
 from vision_event_block.draft import Composition, Draft, compose
 from vision_event_block.errors import InvalidEvent, StoreError, StoreUnavailable, VisionEventError
 from vision_event_block.images import Frames
-from vision_event_block.keyring import Keyring
+from vision_event_block.keyring import Keyring, fingerprint
 from vision_event_block.settings import Settings
 from vision_event_block.store import open_store
 from vision_event_block.store.model import EventStore, Recorded, Route, State
@@ -162,10 +162,12 @@ class Recorder:
         self._ensure()
         return self._store
 
-    def resume(self) -> None:
-        """Starts the backup, for what an earlier process left."""
+    def resume(self, api_key: str | None = None) -> None:
+        """Starts the backup, for what an earlier process left, with one more key if one is given."""
         self._ensure()
-        self._worker.notify()
+        is_new = self._keyring.add(self.settings.authorization_for(api_key))
+        if is_new or not self._worker.is_running:
+            self._worker.notify()
 
     def __enter__(self) -> Recorder:
         return self
@@ -205,7 +207,8 @@ class Recorder:
         try:
             self._ensure()
             authorization = self.settings.authorization_for(api_key) or self.settings.authorization
-            route = Route(CLOUD, self._keyring.add(authorization))
+            self._keyring.add(authorization)
+            route = Route(CLOUD, fingerprint(authorization))
             if wait_for == "nothing" and self._hand_over(compositions, route):
                 return [_receipt(composition, "Handed over to be recorded.") for composition in compositions]
             events = [composition.new_event(route) for composition in compositions]

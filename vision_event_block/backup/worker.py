@@ -50,6 +50,11 @@ class BackupWorker:
         self._token = ""
         self._said: dict[Route, str] = {}
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the backup was started."""
+        return bool(self._threads)
+
     def notify(self) -> None:
         """There may be something to deliver. Starts the threads if they do not run yet."""
         with self._lock:
@@ -154,6 +159,7 @@ class BackupWorker:
             # Everybody else keeps away while one event is risked.
             self._store.trip(route, circuit.failures, LEASE, circuit.reason)
         token = uuid4().hex
+        ids: dict[int, str] = {}
         settled = 0
 
         def settle(outcomes: Sequence[Outcome]) -> None:
@@ -162,12 +168,15 @@ class BackupWorker:
             settled += sum(outcome.state != "pending" for outcome in outcomes)
             for outcome in outcomes:
                 if outcome.state == "rejected":
-                    logger.error("A Vision Event was rejected and set aside: %s", outcome.reason)
+                    logger.error(
+                        "Vision Event %s was rejected and set aside: %s", ids[outcome.seq], outcome.reason
+                    )
             self.confirmations.announce()
 
         self._token = token
         try:
             events = self._store.claim(route, token, LEASE, 1 if probing else MAX_BATCH)
+            ids = {event.seq: event.id for event in events}
             trouble = self._destination(route).deliver(events, settle) if events else None
             if events:
                 # What got through shows that the route works: the failures in a row begin anew.

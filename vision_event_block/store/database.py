@@ -36,6 +36,7 @@ logger = logging.getLogger("vision_event_block")
 SCHEMA_VERSION = 1
 PAGE_SIZE = 4096
 _WAL_LIMIT = 4 * 1024 * 1024
+_SHRINK_STEPS = 50
 _DAMAGE = ("malformed", "not a database", "file is encrypted", "unsupported file format")
 # A connection that came through fork() belongs to the parent and must not even be closed here:
 # https://sqlite.org/howtocorrupt.html section 2.6.
@@ -91,10 +92,11 @@ class Database:
             self.ballast.restore()
 
     def shrink(self) -> None:
-        """Gives some free pages back to the disk."""
-        with self._exclusive() as connection:
-            # Through execute() this pragma frees a single page per call.
-            connection.executescript("PRAGMA incremental_vacuum(200);")
+        """Gives some free pages back to the disk, in steps for which nobody waits long."""
+        for _ in range(_SHRINK_STEPS):
+            with self._exclusive() as connection:
+                # Through execute() this pragma frees a single page per call.
+                connection.executescript("PRAGMA incremental_vacuum(200);")
 
     def close(self) -> None:
         """Closes the connections of this process. The next use opens it again."""

@@ -18,6 +18,15 @@ UPDATE tally SET number = number + :number WHERE name = :name;
 
 -- name: claim
 -- A due time or a lease further ahead than any we make comes from a clock that was wrong.
+WITH uploading (sha256) AS (
+    SELECT sha256
+    FROM event JOIN event_image ON event_seq = seq
+    WHERE lease_token IS NOT NULL AND lease_until > :now AND lease_until <= :now + :horizon
+      AND destination = :destination AND credential = :credential
+    EXCEPT
+    SELECT sha256 FROM upload WHERE destination = :destination AND credential = :credential
+      AND sha256 IN (SELECT sha256 FROM event JOIN event_image ON event_seq = seq WHERE lease_token IS NOT NULL)
+)
 UPDATE event SET lease_token = :token, lease_until = :now + :lease
 WHERE seq IN (
     SELECT seq FROM event AS candidate
@@ -25,18 +34,7 @@ WHERE seq IN (
       AND (due <= :now OR due > :now + :horizon)
       AND (lease_until <= :now OR lease_until > :now + :horizon)
       AND NOT EXISTS (
-          SELECT 1
-          FROM event_image AS mine
-          JOIN event_image AS theirs ON theirs.sha256 = mine.sha256
-          JOIN event AS other ON other.seq = theirs.event_seq
-          WHERE mine.event_seq = candidate.seq
-            AND other.state = 'pending' AND other.lease_until > :now AND other.lease_until <= :now + :horizon
-            AND other.destination = candidate.destination AND other.credential = candidate.credential
-            AND NOT EXISTS (
-                SELECT 1 FROM upload
-                WHERE upload.sha256 = mine.sha256
-                  AND upload.destination = candidate.destination AND upload.credential = candidate.credential
-            )
+          SELECT 1 FROM event_image WHERE event_seq = candidate.seq AND sha256 IN (SELECT sha256 FROM uploading)
       )
     ORDER BY seq LIMIT :limit
 )

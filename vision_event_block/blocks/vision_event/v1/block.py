@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,8 @@ class VisionEventBlockV1(WorkflowBlock):
     def __init__(self, api_key: str | None, disable_sinks: bool) -> None:
         self._api_key = api_key
         self._disable_sinks = disable_sinks
+        if not disable_sinks:
+            _resume(api_key)
 
     @classmethod
     def get_init_parameters(cls) -> list[str]:
@@ -60,7 +63,8 @@ class VisionEventBlockV1(WorkflowBlock):
 
     def close(self) -> None:
         """Puts on disk what was handed over; a host may end the process without further notice."""
-        shared_recorder().commit(_COMMIT_ON_CLOSE)
+        with contextlib.suppress(ValueError):
+            shared_recorder().commit(_COMMIT_ON_CLOSE)
 
     def _record(self, elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
         recorder = shared_recorder()
@@ -85,6 +89,13 @@ class VisionEventBlockV1(WorkflowBlock):
                     turn.give_back()
                 results[index] = _of_receipt(receipt, notes)
         return [results[index] for index in range(len(elements))]
+
+
+def _resume(api_key: str | None) -> None:
+    """Delivers what an earlier process left, even if this one never sees anything worth an event."""
+    # What is wrong with the configuration is said by each run, on the outputs of the step.
+    with contextlib.suppress(ValueError):
+        shared_recorder().resume(api_key)
 
 
 def _batch_size(fields: Mapping[str, Any]) -> int | None:
