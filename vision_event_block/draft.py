@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -13,6 +14,8 @@ from vision_event_block.errors import InvalidEvent
 from vision_event_block.event import MAX_ID_LENGTH, Annotations, EventImage, VisionEvent, event_id_of_key
 from vision_event_block.images import INPUT_QUALITY, OUTPUT_QUALITY, EncodedImage, Frame
 from vision_event_block.store.model import NewEvent, Role, Route
+
+logger = logging.getLogger("vision_event_block")
 
 # What the stock block writes.
 LABEL = "workflow"
@@ -76,6 +79,7 @@ class Composition:
                 images[0, role] = frame.encode(INPUT_QUALITY if role == "input" else OUTPUT_QUALITY)
             except InvalidEvent as error:
                 self.notes.append(f"The {role} image was left out: {error}")
+                logger.warning("The %s image of event %s was left out: %s", role, self.event.event_id, error)
         return images
 
     def new_event(self, route: Route) -> NewEvent:

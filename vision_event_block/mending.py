@@ -59,6 +59,14 @@ def plain(value: Any) -> Any:
     return value
 
 
+def truth(value: Any) -> bool:
+    """Whether the value means true: also "false", "no", "off" and "0" mean false, as people write them."""
+    value = plain(value)
+    if isinstance(value, str):
+        return value.strip().lower() not in ("", "false", "no", "off", "0")
+    return bool(value)
+
+
 def text(name: str, value: Any, limit: int, notes: Notes) -> str | None:
     """The value as a string of at most `limit` characters, or None for nothing."""
     value = plain(value)

@@ -123,6 +123,8 @@ class Recorder:
         self, drafts: Sequence[Draft], *, wait_for: WaitFor = "storage", api_key: str | None = None
     ) -> list[Receipt]:
         """Records several events in one transaction; one receipt for each, in their order. Never raises."""
+        if self._closed:
+            return [_refused(StoreUnavailable("This recorder was closed: make a new one.")) for _ in drafts]
         compositions: list[Composition | Receipt] = [self._compose(draft) for draft in drafts]
         good = [item for item in compositions if isinstance(item, Composition)]
         receipts = iter(self._record(good, wait_for, api_key) if good else [])
@@ -221,12 +223,15 @@ class Recorder:
             ]
             return self._confirm(receipts, route) if wait_for == "delivery" else receipts
         except FutureTimeoutError:
-            error = StoreUnavailable(
+            error: Exception = StoreUnavailable(
                 f"The event store did not commit within {_COMMIT_TIMEOUT:.0f} s. Is its disk well?"
             )
-            return [_refused(error) for _ in compositions]
-        except (VisionEventError, ValueError, OSError) as error:
-            return [_refused(error) for _ in compositions]
+        except (VisionEventError, ValueError) as expected:
+            error = expected
+        except Exception as unexpected:  # a broken sink must not stop a production line
+            logger.exception("Events could not be recorded.")
+            error = unexpected
+        return [_refused(error) for _ in compositions]
 
     def _hand_over(self, compositions: Sequence[Composition], route: Route) -> bool:
         """Leaves encoding and writing to the recording thread; false when too much waits there already."""

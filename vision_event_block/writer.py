@@ -101,6 +101,7 @@ class Writer:
         try:
             return job.prepare()
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the job
+            logger.error("Events could not be prepared for recording: %s", error)
             job.done.set_exception(error)
             return None
 

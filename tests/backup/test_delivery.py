@@ -310,3 +310,30 @@ def test_cloud_is_where_the_settings_say(cloud: Cloud, make_recorder):
     recorder = make_recorder(cloud)
     recorder.record(use_case="uc", image=a_frame(3), wait_for="delivery")
     assert [request.path for request in cloud.requests] == ["/vision-events/upload", "/vision-events"]
+
+
+def test_over_a_slow_link_events_are_created_while_later_images_are_on_their_way(
+    cloud, make_recorder, monkeypatch
+):
+    """The first of a backlog need not wait for the last."""
+    monkeypatch.setattr("vision_event_block.backup.cloud._POST_EVERY", 0.2)
+    away = make_recorder(cloud, backup=False)
+    ids = record_many(away, 12)
+    away.close()
+    cloud.fault = lambda request: Fault(delay=0.15) if request.path == "/vision-events/upload" else None
+    recorder = make_recorder(cloud, uploads=1)
+    recorder.resume()
+    wait_until(lambda: set(cloud.events) == set(ids))
+    paths = [request.path for request in cloud.requests]
+    assert "/vision-events/upload" in paths[next(i for i, path in enumerate(paths) if "upload" not in path) :]
+    assert cloud.writes == ids
+
+
+def test_a_recorder_that_was_closed_refuses_and_says_so(make_recorder):
+    """Its events would wait for nobody knows what."""
+    recorder = make_recorder()
+    recorder.record(use_case="uc")
+    recorder.close()
+    receipt = recorder.record(use_case="uc")
+    assert (receipt.status, receipt.event_id) == ("refused", "")
+    assert "closed" in receipt.message

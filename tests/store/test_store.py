@@ -239,6 +239,18 @@ def test_damage_in_the_middle_of_the_file_is_noticed(store, tmp_path):
     assert list(tmp_path.glob("events.db.corrupt-*"))
 
 
+def test_damage_that_only_reading_meets_is_noticed_too(store, tmp_path):
+    """Or the backup would stumble over it for ever while recording goes on."""
+    store.record([an_event(number, str(number), size=3000) for number in range(50)])
+    store.close()
+    with (tmp_path / "events.db").open("r+b") as file:
+        file.seek(4096 * 5)
+        file.write(b"\xff" * 4096 * 40)
+    _how_many(lambda number: store.events(100) and store.image("x"), StoreCorrupt, "damaged")
+    assert list(tmp_path.glob("events.db.corrupt-*"))
+    assert store.events() == []
+
+
 def test_a_file_that_was_replaced_is_opened_anew(store, tmp_path):
     """Another process set it aside; this one must not write on into the old file."""
     store.record([an_event(1)])

@@ -109,6 +109,23 @@ def test_a_naive_time_is_local_time():
     assert mending.timestamp(local, NOW, []) == NOW - timedelta(hours=1)
 
 
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (True, True),
+        (False, False),
+        ("false", False),
+        ("No", False),
+        ("0", False),
+        ("true", True),
+        (np.bool_(False), False),
+    ],
+)
+def test_truth_is_understood_as_people_write_it(value, meant):
+    """A parameter "false" must not switch the step off."""
+    assert mending.truth(value) is meant
+
+
 _values = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(),
     st.lists(st.integers()), st.dictionaries(st.text(), st.floats()), st.datetimes(),

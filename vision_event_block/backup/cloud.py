@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import groupby
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
 from vision_event_block.backup.destination import Settle
 from vision_event_block.backup.policy import Trouble, backoff, is_refusal, may_be_the_events_fault, trouble_of
-from vision_event_block.backup.uploads import Uploads
+from vision_event_block.backup.uploads import Uploaded, Uploads
 from vision_event_block.client import CreatedBatch, VisionEventsClient
 from vision_event_block.errors import DeliveryError
 from vision_event_block.event import MAX_BATCH
@@ -18,6 +20,9 @@ from vision_event_block.store.model import Claimed, EventStore, Outcome, Role, R
 
 # A claimed event and what is sent of it.
 Parcel = tuple[Claimed, dict[str, Any]]
+
+# Over a slow link events are created while the images of later ones are still on their way.
+_POST_EVERY = 2.0
 
 _SOURCE_KEYS: dict[Role, str] = {"output": "sourceId", "input": "inputSourceId"}
 
@@ -34,27 +39,22 @@ class CloudDestination:
         self._uploads = Uploads(client, store, route, pool)
 
     def deliver(self, events: Sequence[Claimed], settle: Settle) -> Trouble | None:
-        uploads = self._uploads.run({sha256 for event in events for sha256 in event.images.values()})
-        ready: list[Parcel] = []
-        for event in events:
-            refused = next(
-                (uploads.refused[sha] for sha in event.images.values() if sha in uploads.refused), None
-            )
-            if refused is not None:
-                settle([Outcome(event.seq, "rejected", refused)])
-            elif all(sha256 in uploads.source_ids for sha256 in event.images.values()):
-                try:
-                    ready.append((event, _payload(event, uploads.source_ids)))
-                except (ValueError, KeyError, IndexError, TypeError) as error:
-                    settle(
-                        [Outcome(event.seq, "rejected", f"its record in the event store is damaged: {error}")]
-                    )
-        if uploads.trouble is not None and uploads.trouble.is_credential:
-            return uploads.trouble
         posting = _Posting(self._client, settle)
-        return next(
-            (trouble for batch in _batches(ready) if (trouble := posting.send(batch))), uploads.trouble
-        )
+        waiting = list(events)
+        next_post = time.monotonic() + _POST_EVERY
+        digests = (sha256 for event in events for sha256 in event.images.values())
+        with closing(self._uploads.run(digests)) as uploads:
+            for done in uploads:
+                if done.waiting and time.monotonic() < next_post:
+                    continue
+                if done.trouble is not None and done.trouble.is_credential:
+                    return done.trouble
+                ready, waiting = _sort_out(waiting, done, settle)
+                for batch in _batches(ready):
+                    if (trouble := posting.send(batch)) is not None:
+                        return trouble
+                next_post = time.monotonic() + _POST_EVERY
+        return done.trouble
 
     def close(self) -> None:
         self._client.close()
@@ -106,6 +106,28 @@ class _Posting:
         if events:
             self._succeeded = True
             self._settle([Outcome(event.seq, "delivered") for event in events])
+
+
+def _sort_out(
+    events: Sequence[Claimed], done: Uploaded, settle: Settle
+) -> tuple[list[Parcel], list[Claimed]]:
+    """The events whose images are there, ready to be posted, and those that still wait for some."""
+    ready: list[Parcel] = []
+    waiting: list[Claimed] = []
+    for event in events:
+        refused = next(
+            (done.refused[sha256] for sha256 in event.images.values() if sha256 in done.refused), None
+        )
+        if refused is not None:
+            settle([Outcome(event.seq, "rejected", refused)])
+        elif not all(sha256 in done.source_ids for sha256 in event.images.values()):
+            waiting.append(event)
+        else:
+            try:
+                ready.append((event, _payload(event, done.source_ids)))
+            except (ValueError, KeyError, IndexError, TypeError) as error:
+                settle([Outcome(event.seq, "rejected", f"its record in the event store is damaged: {error}")])
+    return ready, waiting
 
 
 def _created(answer: CreatedBatch, sent: Sequence[str]) -> set[str]:

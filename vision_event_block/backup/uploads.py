@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool
 from queue import Empty, SimpleQueue
@@ -23,6 +23,7 @@ class Uploaded:
     source_ids: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     trouble: Trouble | None = None
+    waiting: int = 0
 
 
 class Uploads:
@@ -34,24 +35,35 @@ class Uploads:
         self._route = route
         self._pool = pool
 
-    def run(self, digests: Collection[str]) -> Uploaded:
-        """Uploads those images that are not at the destination yet. Trouble stops what has not begun."""
-        done = Uploaded(source_ids=self._store.source_ids(self._route, digests))
-        missing = [sha256 for sha256 in digests if sha256 not in done.source_ids]
+    def run(self, digests: Iterable[str]) -> Generator[Uploaded, None, None]:
+        """Uploads those images that are not at the destination yet, in the order given.
+
+        Yields how far it has come, at least once. Trouble stops what has not begun; what has is
+        waited for and remembered, also when the caller stops listening.
+        """
+        wanted = list(dict.fromkeys(digests))
+        done = Uploaded(source_ids=self._store.source_ids(self._route, wanted))
+        missing = [sha256 for sha256 in wanted if sha256 not in done.source_ids]
+        done.waiting = len(missing)
         answers: SimpleQueue[Answer] = SimpleQueue()
         stop = threading.Event()
         for sha256 in missing:
             self._pool.apply_async(self._upload, (sha256, stop, answers))
-        waiting = len(missing)
-        while waiting:
-            batch = _all_there_is(answers)
-            waiting -= len(batch)
-            self._take(batch, done)
-            if done.trouble is not None:
-                stop.set()
-        return done
+        try:
+            while done.waiting:
+                self._take(_all_there_is(answers), done)
+                if done.trouble is not None:
+                    stop.set()
+                yield done
+            if not missing:
+                yield done
+        finally:
+            stop.set()
+            while done.waiting:
+                self._take(_all_there_is(answers), done)
 
     def _take(self, answers: Collection[Answer], done: Uploaded) -> None:
+        done.waiting -= len(answers)
         new = {sha256: answer for sha256, answer in answers if isinstance(answer, str)}
         if new:
             done.source_ids.update(new)

@@ -55,6 +55,7 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._lock_file: int | None = None
+        self._owner = os.getpid()
         self._identity: tuple[int, int, int] | None = None
 
     @contextlib.contextmanager
@@ -77,10 +78,18 @@ class Database:
             if self._stale():
                 with self._exclusive():
                     pass
-            with self._reads:
-                if self._reader is None:
-                    raise StoreUnavailable(f"The event store {self.path} was closed.")
-                yield self._reader
+            try:
+                with self._reads:
+                    reader = self._reader
+                    if reader is None:
+                        raise StoreUnavailable(f"The event store {self.path} was closed.")
+                    yield reader
+            except sqlite3.DatabaseError as error:
+                if _is_damage(error):
+                    with self._exclusive():
+                        if self._reader is reader:  # nobody else has set it aside yet
+                            raise self._set_aside(error) from error
+                raise
 
     def tidy(self) -> None:
         """Moves the log into the database once it is large."""
@@ -167,12 +176,14 @@ class Database:
         return self._identity != (os.getpid(), found.st_dev, found.st_ino)
 
     def _leave_what_is_the_parents(self) -> None:
-        if self._identity is not None and self._identity[0] != os.getpid():
+        if self._owner != os.getpid():
             _of_the_parent.extend((self._writer, self._reader))
             if self._lock_file is not None:
+                # A lock taken through an inherited descriptor is the parent's lock too.
                 os.close(self._lock_file)
             self._writer = self._reader = self._lock_file = self._identity = None
             self._reads = threading.Lock()
+            self._owner = os.getpid()
 
     def _open(self) -> sqlite3.Connection:
         self._forget(close=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from vision_event_block import mending
@@ -72,14 +73,16 @@ class VisionEventBlockV1(WorkflowBlock):
         waiting: dict[WaitFor, list[tuple[int, Draft, Any]]] = {}
         for index, fields in enumerate(elements):
             notes: list[str] = []
-            if self._disable_sinks or fields["disable_sink"]:
+            if self._disable_sinks or mending.truth(fields["disable_sink"]):
                 results[index] = _disabled(self._disable_sinks)
                 continue
-            draft = _draft(recorder, fields)
-            turn = COOLDOWN.take((fields["step_key"], str(draft.stream_id or "")), fields["cooldown_seconds"])
+            captured_at, source = source_of(fields["input_image"], fields["output_image"])
+            stream = fields["stream_id"] or source
+            turn = COOLDOWN.take((fields["step_key"], str(stream)), fields["cooldown_seconds"])
             if turn is None:
                 results[index] = _result("throttled", "Sink cooldown applies", throttled=True)
                 continue
+            draft = _draft(recorder, fields, captured_at, stream)
             waiting.setdefault(_wait_for(fields, notes), []).append((index, draft, (turn, notes)))
         for wait_for, entries in waiting.items():
             drafts = [draft for _, draft, _ in entries]
@@ -117,8 +120,7 @@ def _element(fields: Mapping[str, Any], index: int) -> dict[str, Any]:
     return element
 
 
-def _draft(recorder: Recorder, fields: Mapping[str, Any]) -> Draft:
-    captured_at, source = source_of(fields["input_image"], fields["output_image"])
+def _draft(recorder: Recorder, fields: Mapping[str, Any], captured_at: datetime | None, stream: Any) -> Draft:
     return Draft(
         use_case=fields["solution"],
         event_type=fields["event_type"],
@@ -129,7 +131,7 @@ def _draft(recorder: Recorder, fields: Mapping[str, Any]) -> Draft:
         metadata=fields["custom_metadata"],
         captured_at=captured_at,
         device_id=fields["device_id"],
-        stream_id=fields["stream_id"] or source,
+        stream_id=stream,
         workflow_id=fields["workflow_id"],
         idempotency_key=fields["idempotency_key"],
     )
@@ -145,7 +147,7 @@ def _wait_for(fields: Mapping[str, Any], notes: list[str]) -> WaitFor:
             f"`wait_for` {mending.shown(wanted)} is none of {', '.join(_WAITS)}: waited for storage."
         )
         return "storage"
-    return "storage" if fields["fire_and_forget"] else "delivery"
+    return "storage" if mending.truth(fields["fire_and_forget"]) else "delivery"
 
 
 def _of_receipt(receipt: Receipt, notes: list[str]) -> dict[str, Any]:
