@@ -79,7 +79,7 @@ def test_recording_an_id_again_changes_nothing_and_says_so(store):
 
 def test_one_bad_event_of_a_group_means_none_is_written(store):
     """All or nothing."""
-    broken = NewEvent("e2", ROUTE, "custom", "uc", 0.0, None)  # type: ignore[arg-type]
+    broken = NewEvent("e2", ROUTE, None, "uc", 0.0, "{}")  # type: ignore[arg-type]
     with pytest.raises(StoreUnavailable):
         store.record([an_event(1), broken])
     assert store.counts().recorded == 0

@@ -1,7 +1,7 @@
 """Space kept in reserve, so that a full disk can be left again.
 
-On a full disk SQLite can neither delete nor checkpoint: both write before they free. Giving up
-this file makes the room in which delivered events can be removed.
+On a full disk SQLite can neither settle nor delete nor checkpoint: all of them write before they
+free. Giving up this file makes the room in which they can.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import contextlib
 import os
 from pathlib import Path
 
-BALLAST_BYTES = 8 * 1024 * 1024
-# A small disk (a test's, a RAM disk's) is not burdened with it.
-_SHARE_OF_FREE = 8
+_LARGEST = 8 * 1024 * 1024
+# A small disk (a RAM disk, a test's) gives this part of itself.
+_SHARE_OF_DISK = 4
+# What is recorded is written to the log first and to the database after; and a little for the rest.
+_COPIES = 2
+_MARGIN = 1024 * 1024
 
 
 class Ballast:
@@ -21,24 +24,34 @@ class Ballast:
     def __init__(self, store: Path) -> None:
         self._path = Path(f"{store}.ballast")
 
-    def release(self) -> bool:
-        """Gives the space up; false if it was given up before."""
+    def has_room_beside(self, size: int) -> bool:
+        """Whether so many bytes can be recorded without touching the reserve. True where nobody can tell."""
         try:
+            free, reserve = self._disk()
+        except (OSError, AttributeError):
+            return True
+        return free >= _COPIES * size + _MARGIN + (0 if self._path.exists() else reserve)
+
+    def release(self) -> None:
+        """Gives the space up, for writes that free more than they take."""
+        with contextlib.suppress(OSError):
             self._path.unlink()
-        except OSError:
-            return False
-        return True
 
     def restore(self) -> None:
-        """Takes the space again where there is plenty."""
+        """Takes the space again where there is enough."""
         if self._path.exists() or not hasattr(os, "posix_fallocate"):
             return
         with contextlib.suppress(OSError):
-            disk = os.statvfs(self._path.parent)
-            if disk.f_bavail * disk.f_frsize < BALLAST_BYTES * _SHARE_OF_FREE:
+            free, reserve = self._disk()
+            if free < 2 * reserve:
                 return
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                os.posix_fallocate(file, 0, BALLAST_BYTES)
+                os.posix_fallocate(file, 0, reserve)
             finally:
                 os.close(file)
+
+    def _disk(self) -> tuple[int, int]:
+        """Free bytes of the disk, and how many of it to keep in reserve."""
+        disk = os.statvfs(self._path.parent)
+        return disk.f_bavail * disk.f_frsize, min(_LARGEST, disk.f_blocks * disk.f_frsize // _SHARE_OF_DISK)

@@ -91,6 +91,11 @@ class Database:
                             raise self._set_aside(error) from error
                 raise
 
+    def require_room(self, size: int) -> None:
+        """Raises StoreFull if the disk has no room for so many bytes more."""
+        if self.path.parent.exists() and not self.ballast.has_room_beside(size):
+            raise self._full("its disk has no room left")
+
     def tidy(self) -> None:
         """Moves the log into the database once it is large."""
         with contextlib.suppress(OSError):
@@ -101,11 +106,16 @@ class Database:
             self.ballast.restore()
 
     def shrink(self) -> None:
-        """Gives some free pages back to the disk, in steps for which nobody waits long."""
+        """Gives free pages and the log back to the disk, in steps for which nobody waits long."""
         for _ in range(_SHRINK_STEPS):
             with self._exclusive() as connection:
                 # Through execute() this pragma frees a single page per call.
                 connection.executescript("PRAGMA incremental_vacuum(200);")
+                (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            if not free:
+                break
+        with self._exclusive() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Closes the connections of this process. The next use opens it again."""
@@ -115,6 +125,9 @@ class Database:
                     self._forget(close=True)
             else:
                 self._forget(close=True)
+            if self._lock_file is not None and self._owner == os.getpid():
+                os.close(self._lock_file)
+                self._lock_file = None
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[sqlite3.Connection]:
@@ -135,10 +148,9 @@ class Database:
         except sqlite3.Error as error:
             text = str(error)
             if "full" in text:
-                raise StoreFull(
-                    f"The event store {self.path} is full ({text}). Free space on its disk, raise "
-                    "VISION_EVENTS_MAX_BYTES, or let the backup deliver what is pending."
-                ) from error
+                # The next write has the room; those that only add are refused before they take it.
+                self.ballast.release()
+                raise self._full(text) from error
             if _is_damage(error):
                 raise StoreCorrupt(f"The event store {self.path} is damaged ({text}).") from error
             raise StoreUnavailable(
@@ -150,6 +162,12 @@ class Database:
                 f"The event store {self.path} cannot be used ({error.strerror or error}). Check that the folder "
                 "can be created and written to, or set VISION_EVENTS_STORE to another place."
             ) from error
+
+    def _full(self, reason: str) -> StoreFull:
+        return StoreFull(
+            f"The event store {self.path} is full ({reason}). Free space on its disk, raise "
+            "VISION_EVENTS_MAX_BYTES, or let the backup deliver what is pending."
+        )
 
     @contextlib.contextmanager
     def _file_lock(self) -> Iterator[None]:

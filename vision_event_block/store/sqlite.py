@@ -64,12 +64,15 @@ class SQLiteEventStore:
             StoreFull: No room, and no delivered event left to remove.
             StoreError: The store cannot be used; nothing was written.
         """
+        size = sum(
+            len(event.body) + sum(len(image.data) for image in event.images.values()) for event in events
+        )
         while True:
             try:
+                self._database.require_room(size)
                 return self._record(events)
             except StoreFull:
-                self._database.ballast.release()
-                if not self._drop_delivered(_PRUNED_AT_ONCE):
+                if not self._make_room(size):
                     raise
 
     def _record(self, events: Sequence[NewEvent]) -> list[Recorded]:
@@ -226,6 +229,17 @@ class SQLiteEventStore:
         with self._database.reading() as connection:
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()
         if free > _FREE_PAGES_KEPT:
+            self._database.shrink()
+        return dropped
+
+    def _make_room(self, size: int) -> int:
+        """Removes some delivered events for good; returns how many."""
+        try:
+            dropped = self._drop_delivered(_PRUNED_AT_ONCE)
+        except StoreFull:  # deleting writes first; now the reserve is there to write in
+            dropped = self._drop_delivered(_PRUNED_AT_ONCE)
+        # Under the quota free pages are used again; a full disk needs them back.
+        if dropped and not self._database.ballast.has_room_beside(size):
             self._database.shrink()
         return dropped
 
