@@ -62,7 +62,7 @@ def _contour(mask: Any) -> Any | None:
 
 
 def element_at(values: Any, index: int) -> Any:
-    """The element, or None where the field is missing or shorter than the detections."""
-    if values is None or index >= len(values):
+    """The element, or None where the field is missing, shorter than the detections, or no sequence."""
+    if not hasattr(values, "__len__") or index >= len(values):
         return None
     return values[index]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from vision_event_block.blocks.engine import declares_drawing, engine_module
 from vision_event_block.images import Frame, Frames
+
+logger = logging.getLogger("vision_event_block")
 
 _DATA_URL = re.compile(r"^data:image/[a-z+.-]+;base64,")
 
@@ -37,18 +39,26 @@ def source_of(*images: Any) -> tuple[datetime | None, str | None]:
 
 def predictions_of(predictions: Any) -> Any:
     """Predictions as `sv.Detections` or a dictionary; the tensor mode of the engine has classes of its own."""
-    if predictions is None or isinstance(predictions, Mapping) or hasattr(predictions, "data"):
+    if not type(_boxes_of(predictions)).__module__.startswith("inference_models"):
         return predictions
-    module = type(predictions[0] if isinstance(predictions, tuple) else predictions).__module__
-    if not module.startswith("inference_models"):
-        return predictions
-    if hasattr(predictions, "class_id") and not hasattr(predictions, "xyxy"):
-        serializers = engine_module("core_steps.common.serializers_tensor")
-        return serializers.serialise_native_classification(predictions)
-    boundary = engine_module("execution_engine.v1.dynamic_blocks.representation_boundary")
-    if isinstance(predictions, tuple):
-        return boundary.native_key_point_prediction_to_sv(predictions)
-    return boundary.native_detections_to_sv(predictions)
+    try:
+        return _from_tensors(_boxes_of(predictions))
+    except Exception:  # the boxes can still be read, and the event counts for more
+        logger.exception("Predictions of the tensor mode could not be converted.")
+        return _boxes_of(predictions)
+
+
+def _boxes_of(predictions: Any) -> Any:
+    """Keypoint models answer a pair; its second half has the boxes, and the keypoints in their metadata."""
+    return predictions[-1] if isinstance(predictions, tuple) and predictions else predictions
+
+
+def _from_tensors(predictions: Any) -> Any:
+    if hasattr(predictions, "xyxy"):
+        boundary = engine_module("execution_engine.v1.dynamic_blocks.representation_boundary")
+        return boundary.native_detections_to_sv(predictions)
+    serializers = engine_module("core_steps.common.serializers_tensor")
+    return serializers.serialise_native_classification(predictions)
 
 
 def _original(image: Any) -> bytes | None:
