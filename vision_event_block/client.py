@@ -256,10 +256,18 @@ def _is_not_the_api(response: requests.Response) -> bool:
     return response.status_code in (404, 405) and "json" not in response.headers.get("Content-Type", "")
 
 
-def _cause(error: Exception) -> str:
-    """The innermost reason, such as `Connection refused`, without urllib3's wrapping."""
-    inner: BaseException = error
-    while inner.args and isinstance(inner.args[-1], BaseException):
-        inner = inner.args[-1]
-    reason = getattr(inner, "reason", None)
-    return str(reason if isinstance(reason, BaseException) else inner) or type(error).__name__
+def _cause(error: BaseException) -> str:
+    """What the operating system said, such as `Connection refused`, without the wrapping of the libraries."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        error, inner = inner, _inside(inner)
+    return str(error) or type(error).__name__
+
+
+def _inside(error: BaseException) -> BaseException | None:
+    for inner in (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__):
+        if isinstance(inner, BaseException):
+            return inner
+    return None

@@ -240,7 +240,9 @@ class Recorder:
         held = sum(composition.held_bytes() for composition in compositions)
         if self._writer.held_bytes + held > self.settings.handover_bytes:
             return False
-        self._writer.submit(Job(lambda: [composition.new_event(route) for composition in compositions], held))
+        self._writer.submit(
+            Job(lambda: [composition.new_event(route) for composition in compositions], held, False)
+        )
         return True
 
     def _on_disk(self, composition: Composition, answer: Recorded, route: Route) -> Receipt:

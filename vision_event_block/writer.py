@@ -25,11 +25,13 @@ class Job:
     Attributes:
         prepare: Makes them, encoding what is not encoded yet; runs in the recording thread.
         bytes: Memory that the job holds until it is recorded.
+        awaited: Whether somebody waits for the outcome; if not, a failure is logged.
         done: Gets the answers of the store, or the error.
     """
 
     prepare: Callable[[], Sequence[NewEvent]]
     bytes: int = 0
+    awaited: bool = True
     done: Future[list[Recorded]] = field(default_factory=Future)
 
 
@@ -47,6 +49,7 @@ class Writer:
         self._lock = threading.Lock()
         self._held = 0
         self._thread: threading.Thread | None = None
+        self._complaint = ""
 
     @property
     def held_bytes(self) -> int:
@@ -80,8 +83,9 @@ class Writer:
             prepared = [(job, events) for job in group if (events := self._prepare(job)) is not None]
             if not self._record(prepared):
                 for pair in prepared:
-                    if not self._record([pair], last_try=True):
-                        logger.error("An event could not be recorded: %s", pair[0].done.exception())
+                    if not self._record([pair], last_try=True) and not pair[0].awaited:
+                        lost = ", ".join(event.id for event in pair[1])
+                        logger.error("Events lost, not recorded: %s: %s", lost, pair[0].done.exception())
             with self._lock:
                 self._held -= sum(job.bytes for job in group)
             self._recorded()
@@ -101,7 +105,8 @@ class Writer:
         try:
             return job.prepare()
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the job
-            logger.error("Events could not be prepared for recording: %s", error)
+            if not job.awaited:
+                logger.error("Events lost, not ready to be recorded: %s", error)
             job.done.set_exception(error)
             return None
 
@@ -121,5 +126,9 @@ class Writer:
     def _tidy(self) -> None:
         try:
             self._store.tidy()
+            self._complaint = ""
         except VisionEventError as error:
-            logger.warning("The event store could not be tidied: %s", error)
+            # Said once: a camera comes by here thirty times a second.
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                logger.warning("The event store could not be tidied: %s", error)

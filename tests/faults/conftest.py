@@ -43,7 +43,7 @@ class Process:
 
     def ids(self) -> list[str]:
         out, err = self.process.communicate(timeout=120)
-        assert "refused" not in err, err
+        assert "NOT RECORDED" not in err, err
         # A line that the kill cut short was told to nobody.
         return [line[:-1] for line in out.splitlines(keepends=True) if line.endswith("\n")]
 

@@ -22,7 +22,7 @@ def main(name: str, count: int, wait_for: str) -> None:
         if receipt.event_id:
             print(receipt.event_id, flush=True)
         else:
-            print("refused", receipt.message, file=sys.stderr, flush=True)
+            print("NOT RECORDED", receipt.message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 from tests.cloud import Fault
 from tests.conftest import wait_until
 from tests.faults.conftest import judge
+from vision_event_block.store.sqlite import SQLiteEventStore
 
 
 def _rounds(start, cloud, make_recorder, tmp_path, rounds: int) -> None:
@@ -73,19 +74,23 @@ def test_two_processes_on_one_store_deliver_each_event_once(start, cloud):
     assert cloud.count("/vision-events/upload") == 80
 
 
-def test_the_api_goes_away_for_a_while_and_nothing_is_lost(start, cloud, make_recorder):
+def test_the_api_goes_away_for_a_while_and_nothing_is_lost(start, cloud, make_recorder, tmp_path):
     """The process records on, and its backlog drains when the API is back."""
-    process = start("away", 60)
+    process = start("away", 1000)
     wait_until(lambda: cloud.requests)
     cloud.stop()
-    time.sleep(1.0)
+    seen = SQLiteEventStore(tmp_path / "events.db", 10**9, 7)
+    wait_until(
+        lambda: any(circuit.failures for circuit in seen.routes().values()), what="the outage is noticed"
+    )
+    seen.close()
     cloud.start()
     told = set(process.ids())
     recorder = make_recorder(cloud)
     recorder.resume()
     wait_until(lambda: told <= set(cloud.events), 60)
     judge(cloud, told)
-    assert len(told) == 60
+    assert len(told) == 1000
 
 
 def test_every_tenth_answer_is_lost_after_processing_and_no_event_is_there_twice(start, cloud, make_recorder):
@@ -118,8 +123,9 @@ def test_a_process_ends_in_time_while_the_destination_hangs(start, cloud, second
     assert process.process.returncode == 0
 
 
-def test_a_fork_after_recording_neither_hangs_nor_loses(cloud, make_recorder):
-    """The child has no threads and must not touch the parent's connection."""
+@pytest.mark.parametrize("attempt", range(6))
+def test_a_fork_after_recording_neither_hangs_nor_loses(cloud, make_recorder, attempt):
+    """At once, while the threads of the parent are inside SQLite and the HTTP library."""
     import os
 
     recorder = make_recorder(cloud)

@@ -88,8 +88,7 @@ def test_a_place_where_nobody_listens_is_named(cloud):
     client = VisionEventsClient(KEY, settings=Settings(api_base_url=cloud.url))
     with pytest.raises(NetworkError) as raised:
         client.create_event(an_event())
-    assert cloud.url in str(raised.value)
-    assert "Connection refused" in str(raised.value)
+    assert str(raised.value) == f"POST /vision-events got no answer from {cloud.url}: Connection refused"
     assert raised.value.__cause__ is None
 
 

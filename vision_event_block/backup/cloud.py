@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
-from multiprocessing.pool import ThreadPool
 from typing import Any
 
 from vision_event_block.backup.destination import Settle
 from vision_event_block.backup.policy import Trouble, backoff, is_refusal, may_be_the_events_fault, trouble_of
+from vision_event_block.backup.pool import Pool
 from vision_event_block.backup.uploads import Uploaded, Uploads
 from vision_event_block.client import CreatedBatch, VisionEventsClient
 from vision_event_block.errors import DeliveryError
@@ -34,7 +34,7 @@ class CloudDestination:
     simply sent again. Source ids are remembered, so that a retry repeats only the step that failed.
     """
 
-    def __init__(self, client: VisionEventsClient, store: EventStore, route: Route, pool: ThreadPool) -> None:
+    def __init__(self, client: VisionEventsClient, store: EventStore, route: Route, pool: Pool) -> None:
         self._client = client
         self._uploads = Uploads(client, store, route, pool)
 

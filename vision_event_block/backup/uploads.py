@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass, field
-from multiprocessing.pool import ThreadPool
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from vision_event_block.backup.policy import Trouble, is_refusal, trouble_of
+from vision_event_block.backup.pool import Pool
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.errors import DeliveryError, StoreError
 from vision_event_block.store.model import EventStore, Route
@@ -29,7 +30,7 @@ class Uploaded:
 class Uploads:
     """Uploads to one route over a pool of threads."""
 
-    def __init__(self, client: VisionEventsClient, store: EventStore, route: Route, pool: ThreadPool) -> None:
+    def __init__(self, client: VisionEventsClient, store: EventStore, route: Route, pool: Pool) -> None:
         self._client = client
         self._store = store
         self._route = route
@@ -48,7 +49,7 @@ class Uploads:
         answers: SimpleQueue[Answer] = SimpleQueue()
         stop = threading.Event()
         for sha256 in missing:
-            self._pool.apply_async(self._upload, (sha256, stop, answers))
+            self._pool.submit(partial(self._upload, sha256, stop, answers))
         try:
             while done.waiting:
                 self._take(_all_there_is(answers), done)

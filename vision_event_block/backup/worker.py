@@ -6,13 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from multiprocessing.pool import ThreadPool
 from uuid import uuid4
 
 from vision_event_block.backup.cloud import CloudDestination
 from vision_event_block.backup.confirmations import Confirmations
 from vision_event_block.backup.destination import Destination
 from vision_event_block.backup.policy import LONGEST_DELAY, PROBE_AFTER, Trouble
+from vision_event_block.backup.pool import Pool
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.errors import StoreError
 from vision_event_block.event import MAX_BATCH
@@ -45,7 +45,7 @@ class BackupWorker:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._pool: ThreadPool | None = None
+        self._pool = Pool(settings.uploads)
         self._destinations: dict[Route, Destination] = {}
         self._token = ""
         self._said: dict[Route, str] = {}
@@ -91,8 +91,7 @@ class BackupWorker:
                 thread.join(max(deadline - time.monotonic(), 0.0))
         for destination in self._destinations.values():
             destination.close()
-        if self._pool is not None:
-            self._pool.terminate()
+        self._pool.close()
 
     def waits_for(self, route: Route) -> str:
         """Why nothing is delivered on a route just now, for people; empty if nothing stands in the way."""
@@ -122,6 +121,7 @@ class BackupWorker:
 
     def _run(self) -> None:
         next_upkeep = 0.0
+        complaint = ""
         while not self._stopping.is_set():
             self._wake.clear()
             try:
@@ -132,8 +132,11 @@ class BackupWorker:
                 for route, circuit in self._usable_routes():
                     busy = self._work_on(route, circuit) or busy
                 self._store.tidy()
+                complaint = ""
             except StoreError as error:
-                logger.warning("Backup waits: %s", error)
+                if str(error) != complaint:
+                    complaint = str(error)
+                    logger.warning("Backup waits: %s", complaint)
                 busy = False
             except Exception:
                 logger.exception("Backup stumbled and goes on.")
@@ -203,8 +206,6 @@ class BackupWorker:
 
     def _destination(self, route: Route) -> Destination:
         if route not in self._destinations:
-            if self._pool is None:
-                self._pool = ThreadPool(self._settings.uploads)
             client = VisionEventsClient(
                 authorization=self._keyring.get(route.credential), settings=self._settings
             )

@@ -18,6 +18,7 @@ import logging
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -41,6 +42,8 @@ _DAMAGE = ("malformed", "not a database", "file is encrypted", "unsupported file
 # A connection that came through fork() belongs to the parent and must not even be closed here:
 # https://sqlite.org/howtocorrupt.html section 2.6.
 _of_the_parent: list[object] = []
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_held_for_fork: list[Database] = []
 
 
 class Database:
@@ -57,6 +60,7 @@ class Database:
         self._lock_file: int | None = None
         self._owner = os.getpid()
         self._identity: tuple[int, int, int] | None = None
+        _databases.add(self)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -200,7 +204,6 @@ class Database:
                 # A lock taken through an inherited descriptor is the parent's lock too.
                 os.close(self._lock_file)
             self._writer = self._reader = self._lock_file = self._identity = None
-            self._reads = threading.Lock()
             self._owner = os.getpid()
 
     def _open(self) -> sqlite3.Connection:
@@ -277,6 +280,28 @@ class Database:
             if close and connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     connection.close()
+
+
+def _hold_for_fork() -> None:
+    # Whoever is inside SQLite at the moment of a fork holds its mutexes for ever in the child.
+    for database in list(_databases):
+        database._threads.acquire()
+        database._reads.acquire()
+        _held_for_fork.append(database)
+
+
+def _go_on_after_fork() -> None:
+    while _held_for_fork:
+        database = _held_for_fork.pop()
+        database._reads.release()
+        database._threads.release()
+        database._leave_what_is_the_parents()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_hold_for_fork, after_in_parent=_go_on_after_fork, after_in_child=_go_on_after_fork
+    )
 
 
 def _is_damage(error: BaseException) -> bool:
