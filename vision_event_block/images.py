@@ -148,7 +148,14 @@ class Frames:
         self._frames: dict[int, tuple[weakref.ref[Array], bytes, Frame]] = {}
 
     def of(self, pixels: Array, original: bytes | None = None) -> Frame:
-        """The frame of these pixels: the one that another step already has, or a new one."""
+        """The frame of these pixels: the one that another step already has, or a new one.
+
+        Raises:
+            TypeError: If they are no array of two or three dimensions.
+        """
+        if getattr(pixels, "ndim", 0) not in (2, 3):
+            kind = f"{type(pixels).__name__} of shape {getattr(pixels, 'shape', '?')}"
+            raise TypeError(f"An image is a {kind}: give a numpy array (height, width, 3) in BGR order.")
         mark = _mark(pixels)
         key = id(pixels)
         with self._lock:

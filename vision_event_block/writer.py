@@ -10,12 +10,13 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from vision_event_block.errors import VisionEventError
 from vision_event_block.store.model import EventStore, NewEvent, Recorded
 
 logger = logging.getLogger("vision_event_block")
 
 _GROUP = 64
+# Frames are encoded before the commit; whoever waits for it should not wait for all of a backlog.
+_GROUP_BYTES = 16 * 1024 * 1024
 
 
 @dataclass
@@ -61,8 +62,9 @@ class Writer:
         with self._lock:
             self._held += job.bytes
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="vision-events-recorder", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="vision-events-recorder", daemon=True)
+                thread.start()
+                self._thread = thread
         self._jobs.put(job)
 
     def drain(self, timeout: float) -> bool:
@@ -88,13 +90,11 @@ class Writer:
                         logger.error("Events lost, not recorded: %s: %s", lost, pair[0].done.exception())
             with self._lock:
                 self._held -= sum(job.bytes for job in group)
-            self._recorded()
-            if self._jobs.empty():
-                self._tidy()
+            self._after_commit()
 
     def _take(self) -> list[Job]:
         group = [self._jobs.get()]
-        while len(group) < _GROUP:
+        while len(group) < _GROUP and sum(job.bytes for job in group) < _GROUP_BYTES:
             try:
                 group.append(self._jobs.get_nowait())
             except Empty:
@@ -123,11 +123,14 @@ class Writer:
             job.done.set_result([next(answers) for _ in own])
         return True
 
-    def _tidy(self) -> None:
+    def _after_commit(self) -> None:
+        """What may be done while nobody waits. It must not end this thread, whatever it is."""
         try:
-            self._store.tidy()
+            self._recorded()
+            if self._jobs.empty():
+                self._store.tidy()
             self._complaint = ""
-        except VisionEventError as error:
+        except Exception as error:  # noqa: BLE001 - see above
             # Said once: a camera comes by here thirty times a second.
             if str(error) != self._complaint:
                 self._complaint = str(error)

@@ -392,6 +392,17 @@ def test_an_event_type_that_nobody_knows_is_kept_as_a_custom_event(run, store):
     assert "'defect'" in result["event"]["message"]
 
 
+def test_an_image_that_cannot_be_read_costs_the_image_and_not_the_event(run, store):
+    """A file that is gone, a URL that does not answer."""
+    from roboflow_workflows.execution_engine.entities.base import ImageParentMetadata, WorkflowImageData
+
+    image = WorkflowImageData(ImageParentMetadata(parent_id="image"), image_reference="/no/such/file.jpg")
+    (result,) = run(workflow(event_step()), image=image)
+    assert result["event"]["status"] == "recorded", result
+    assert "An image could not be read" in result["event"]["message"]
+    assert _body(store)["images"] == []
+
+
 @pytest.mark.parametrize("place", ["/proc/no/events.db", "/dev/null/events.db", "postgresql://db/events"])
 def test_a_store_that_cannot_be_used_is_a_message_and_not_an_exception(run, monkeypatch, place):
     """The stream goes on, and whoever looks knows what to do."""

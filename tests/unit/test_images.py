@@ -102,6 +102,13 @@ def test_gray_floating_and_strided_pictures_can_be_encoded(pixels):
     assert Frames().of(pixels).width == pixels.shape[1]
 
 
+@pytest.mark.parametrize("thing", ["frame.jpg", Image.new("RGB", (4, 3)), np.zeros(5, np.uint8), None])
+def test_what_is_no_array_is_refused_with_what_is_wanted(thing):
+    """A path, a PIL image, a row of numbers."""
+    with pytest.raises(TypeError, match="numpy array"):
+        Frames().of(thing)
+
+
 @pytest.mark.parametrize("shape", [(0, 10, 3), (10, 10, 2), (10, 10, 7)])
 def test_what_is_no_picture_is_refused_with_its_shape(shape):
     """An event is recorded without it."""

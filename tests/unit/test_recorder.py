@@ -68,6 +68,21 @@ def test_what_is_handed_over_is_bounded_and_the_rest_waits_for_the_disk(make_rec
     wait_until(lambda: recorder.store.counts().recorded == len(handed_over) + 2)
 
 
+def test_the_recording_thread_outlives_whatever_goes_wrong_after_a_commit(make_recorder, monkeypatch):
+    """Or every later event would wait for nobody."""
+    recorder = make_recorder()
+    recorder.record(use_case="uc")
+    monkeypatch.setattr(type(recorder.store), "tidy", lambda store: 1 / 0)
+    assert [recorder.record(use_case="uc").status for _ in range(3)] == ["recorded"] * 3
+
+
+def test_a_device_id_of_the_environment_that_is_too_long_is_cut_too(make_recorder):
+    """It is somebody else's setting."""
+    recorder = make_recorder(device_id="d" * 400)
+    assert recorder.record(use_case="uc").status == "recorded"
+    assert len(json.loads(recorder.store.events()[0].body)["deviceId"]) == 256
+
+
 def test_events_recorded_at_once_from_many_threads_are_all_there(make_recorder):
     """They share commits."""
     recorder = make_recorder()

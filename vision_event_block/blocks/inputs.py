@@ -17,11 +17,15 @@ logger = logging.getLogger("vision_event_block")
 _DATA_URL = re.compile(r"^data:image/[a-z+.-]+;base64,")
 
 
-def frame_of(image: Any, frames: Frames) -> Frame | None:
+def frame_of(image: Any, frames: Frames, notes: list[str]) -> Frame | None:
     """The frame of a workflow image, with the file it came in where that still shows its pixels."""
     if image is None:
         return None
-    return frames.of(image.numpy_image, _original(image))
+    try:
+        return frames.of(image.numpy_image, _original(image))
+    except Exception as error:  # noqa: BLE001 - read from a file, a URL or another block; the event counts for more
+        notes.append(f"An image could not be read ({type(error).__name__}: {error}) and was left out.")
+        return None
 
 
 def source_of(*images: Any) -> tuple[datetime | None, str | None]:

@@ -82,7 +82,7 @@ class VisionEventBlockV1(WorkflowBlock):
             if turn is None:
                 results[index] = _result("throttled", "Sink cooldown applies", throttled=True)
                 continue
-            draft = _draft(recorder, fields, captured_at, stream)
+            draft = _draft(recorder, fields, captured_at, stream, notes)
             waiting.setdefault(_wait_for(fields, notes), []).append((index, draft, (turn, notes)))
         for wait_for, entries in waiting.items():
             drafts = [draft for _, draft, _ in entries]
@@ -120,12 +120,18 @@ def _element(fields: Mapping[str, Any], index: int) -> dict[str, Any]:
     return element
 
 
-def _draft(recorder: Recorder, fields: Mapping[str, Any], captured_at: datetime | None, stream: Any) -> Draft:
+def _draft(
+    recorder: Recorder,
+    fields: Mapping[str, Any],
+    captured_at: datetime | None,
+    stream: Any,
+    notes: list[str],
+) -> Draft:
     return Draft(
         use_case=fields["solution"],
         event_type=fields["event_type"],
-        image=frame_of(fields["input_image"], recorder.frames),
-        output_image=frame_of(fields["output_image"], recorder.frames),
+        image=frame_of(fields["input_image"], recorder.frames, notes),
+        output_image=frame_of(fields["output_image"], recorder.frames, notes),
         predictions=predictions_of(fields["predictions"]),
         data={key: fields[name] for key, name in _DATA_KEYS.items()},
         metadata=fields["custom_metadata"],
