@@ -28,7 +28,9 @@ MIB = 1024 * 1024
 class Settings(BaseSettings):
     """Configuration of the event store and of the backup, read from the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="VISION_EVENTS_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="VISION_EVENTS_", extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
 
     store: str = Field(
         default="",

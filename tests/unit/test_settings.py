@@ -65,6 +65,15 @@ def test_a_gateway_without_a_scheme_is_https():
     assert url == "https://gate.local/proxy?url=https%3A%2F%2Fapi.roboflow.com%2Fvision-events"
 
 
+def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch):
+    """As compose files leave them; the inference server then looks under the next name, too."""
+    monkeypatch.setenv("VISION_EVENTS_MAX_BYTES", "")
+    monkeypatch.setenv("ROBOFLOW_API_KEY", "")
+    monkeypatch.setenv("API_KEY", "sesame")
+    assert Settings().max_bytes == Settings.model_fields["max_bytes"].default
+    assert Settings().authorization == "Bearer sesame"
+
+
 def test_secrets_are_not_shown():
     """Not the key, and not the headers that may hold one."""
     settings = Settings(api_key="sesame", api_extra_headers='{"Authorization": "sesame"}')
