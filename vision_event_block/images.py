@@ -6,6 +6,7 @@ import hashlib
 import io
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -147,8 +148,12 @@ class Frames:
         self._lock = threading.Lock()
         self._frames: dict[int, tuple[weakref.ref[Array], bytes, Frame]] = {}
 
-    def of(self, pixels: Array, original: bytes | None = None) -> Frame:
+    def of(self, pixels: Array, original: Callable[[], bytes | None] = lambda: None) -> Frame:
         """The frame of these pixels: the one that another step already has, or a new one.
+
+        Args:
+            pixels: (height, width, 3) in BGR order, or (height, width) gray.
+            original: Gives the file that the pixels were decoded from, if they are unchanged.
 
         Raises:
             TypeError: If they are no array of two or three dimensions.
@@ -158,13 +163,19 @@ class Frames:
             raise TypeError(f"An image is a {kind}: give a numpy array (height, width, 3) in BGR order.")
         mark = _mark(pixels)
         key = id(pixels)
-        with self._lock:
-            known = self._frames.get(key)
-            if known is not None and known[0]() is pixels and known[1] == mark:
-                return known[2]
-            frame = Frame(pixels, original)
-            self._frames[key] = (weakref.ref(pixels, lambda gone: self._forget(key, gone)), mark, frame)
+        frame = self._known(key, pixels, mark)
+        if frame is not None:
             return frame
+        new = Frame(pixels, original())
+        with self._lock:
+            frame = self._known(key, pixels, mark)
+            if frame is None:
+                self._frames[key] = (weakref.ref(pixels, lambda gone: self._forget(key, gone)), mark, new)
+            return frame or new
+
+    def _known(self, key: int, pixels: Array, mark: bytes) -> Frame | None:
+        known = self._frames.get(key)
+        return known[2] if known is not None and known[0]() is pixels and known[1] == mark else None
 
     def _forget(self, key: int, gone: weakref.ref[Array]) -> None:
         # Runs in the garbage collector, at any point of any thread: a lock here could deadlock,

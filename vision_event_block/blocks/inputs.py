@@ -22,7 +22,7 @@ def frame_of(image: Any, frames: Frames, notes: list[str]) -> Frame | None:
     if image is None:
         return None
     try:
-        return frames.of(image.numpy_image, _original(image))
+        return frames.of(image.numpy_image, lambda: _original(image))
     except Exception as error:  # noqa: BLE001 - read from a file, a URL or another block; the event counts for more
         notes.append(f"An image could not be read ({type(error).__name__}: {error}) and was left out.")
         return None
