@@ -155,3 +155,24 @@ def test_the_fields_of_the_stock_block_keep_their_defaults():
         )
         assert ours[name].is_required() == stock[name].is_required()
         assert ours[name].title == stock[name].title
+
+
+def test_the_builder_draws_the_shared_fields_alike():
+    """The same choices, kinds, bounds and conditions; only words differ, and ours takes more predictions."""
+    from roboflow_workflows.core_steps.sinks.roboflow.vision_events.v1 import BlockManifest
+
+    from vision_event_block.blocks.vision_event.v1.manifest import VisionEventManifestV1
+
+    words = {"description", "examples", "values_metadata"}
+    stock, ours = (
+        {
+            name: {key: value for key, value in field.items() if key not in words}
+            for name, field in fields.items()
+        }
+        for fields in (
+            BlockManifest.model_json_schema()["properties"],
+            VisionEventManifestV1.model_json_schema()["properties"],
+        )
+    )
+    for name in set(stock) & set(ours) - {"type", "predictions"}:
+        assert ours[name] == stock[name], name
