@@ -26,7 +26,6 @@ class Request:
     headers: dict[str, str]
     body: bytes
     number: int
-    connection: int
 
 
 @dataclass
@@ -203,7 +202,6 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         with self.state._lock:
             self.state._connections += 1
-            self.number = self.state._connections
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -215,7 +213,6 @@ class _Handler(BaseHTTPRequestHandler):
                 dict(self.headers.items()),
                 body,
                 len(self.state.requests),
-                self.number,
             )
             self.state.requests.append(request)
             fault = self.state.fault(request)

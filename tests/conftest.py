@@ -37,11 +37,6 @@ def cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(store=str(tmp_path / "events.db"), exit_flush_seconds=0)
-
-
-@pytest.fixture
 def make_recorder(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
     """Makes recorders that are closed at the end of the test."""
     made: list[Recorder] = []

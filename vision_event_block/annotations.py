@@ -20,10 +20,8 @@ from vision_event_block.event import (
     KeypointDetection,
     ObjectDetection,
 )
-from vision_event_block.mending import Notes, plain, shown
-from vision_event_block.outlines import element_at, outline
-
-Size = tuple[int, int]
+from vision_event_block.mending import Notes, plain, shown, writable
+from vision_event_block.outlines import Size, element_at, outline, within
 
 _UNKNOWN = "unknown"
 
@@ -105,16 +103,9 @@ def _boxes(
             continue
         x1, x2 = sorted((numbers[0], numbers[2]))
         y1, y2 = sorted((numbers[1], numbers[3]))
-        if size is not None:
-            left, top, right, bottom = (
-                min(max(x1, 0.0), size[0]),
-                min(max(y1, 0.0), size[1]),
-                min(max(x2, 0.0), size[0]),
-                min(max(y2, 0.0), size[1]),
-            )
-            if (left, top, right, bottom) != (x1, y1, x2, y2):
-                outside += 1
-                x1, y1, x2, y2 = left, top, right, bottom
+        corners_inside = (*within(x1, y1, size), *within(x2, y2, size))
+        outside += corners_inside != (x1, y1, x2, y2)
+        x1, y1, x2, y2 = corners_inside
         width, height = x2 - x1, y2 - y1
         yield (
             index,
@@ -147,8 +138,7 @@ def _keypoints(data: Mapping[str, Any], index: int, size: Size | None, notes: No
         if not (math.isfinite(x) and math.isfinite(y)):
             _once(notes, "Keypoints without finite coordinates were left out.")
             continue
-        if size is not None:
-            x, y = min(max(x, 0.0), size[0]), min(max(y, 0.0), size[1])
+        x, y = within(x, y, size)
         own_id = element_at(ids, slot)
         keypoints.append(Keypoint(id=slot if own_id is None else int(own_id), x=x, y=y))
     return keypoints
@@ -197,8 +187,7 @@ def _confidence(value: Any, notes: Notes) -> float:
 
 
 def _class_name(value: Any) -> str:
-    name = _UNKNOWN if value is None else str(plain(value))
-    return name.encode("utf-8", "replace").decode("utf-8")
+    return _UNKNOWN if value is None else writable(str(plain(value)))
 
 
 def _number(value: Any) -> float:

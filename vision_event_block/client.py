@@ -110,7 +110,7 @@ class VisionEventsClient:
             ValueError: If there is no credential at all.
         """
         self._settings = settings or Settings()
-        value = authorization or self._settings.authorization_for(api_key) or self._settings.authorization
+        value = authorization or self._settings.authorization_for(api_key)
         if not value:
             raise ValueError("No API key: pass api_key, or set ROBOFLOW_API_KEY.")
         self._auth = _Authorization(value)

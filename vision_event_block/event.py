@@ -13,6 +13,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 EventType = Literal["quality_check", "inventory_count", "safety_alert", "custom", "operator_feedback"]
+QualityResult = Literal["pass", "fail"]
+Severity = Literal["low", "medium", "high"]
+Feedback = Literal["correct", "incorrect", "inconclusive"]
 
 MAX_ID_LENGTH = 256
 MAX_EXTERNAL_ID_LENGTH = 1000

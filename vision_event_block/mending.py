@@ -22,6 +22,9 @@ from vision_event_block.event import (
     MAX_METADATA_VALUE_LENGTH,
     MAX_TEXT_LENGTH,
     EventType,
+    Feedback,
+    QualityResult,
+    Severity,
 )
 
 Notes = list[str]
@@ -29,9 +32,9 @@ Notes = list[str]
 _SHOWN = 60
 _ILLEGAL_IN_KEY = re.compile(r"[^a-zA-Z0-9_ -]")
 _CHOICES = {
-    "result": ("pass", "fail"),
-    "severity": ("low", "medium", "high"),
-    "feedback": ("correct", "incorrect", "inconclusive"),
+    "result": get_args(QualityResult),
+    "severity": get_args(Severity),
+    "feedback": get_args(Feedback),
 }
 _TRUTH = {"result": {True: "pass", False: "fail"}, "feedback": {True: "correct", False: "incorrect"}}
 # Keys of eventData by event type, in the order in which the API documents them.
@@ -59,6 +62,11 @@ def plain(value: Any) -> Any:
     return value
 
 
+def writable(string: str) -> str:
+    """The string without lone surrogates, which neither the store nor JSON on the wire can hold."""
+    return string.encode("utf-8", "replace").decode("utf-8")
+
+
 def truth(value: Any) -> bool:
     """Whether the value means true: also "false", "no", "off" and "0" mean false, as people write them."""
     value = plain(value)
@@ -73,8 +81,7 @@ def text(name: str, value: Any, limit: int, notes: Notes) -> str | None:
     if value is None or value == "":
         return None
     string = value if isinstance(value, str) else str(value)
-    # A lone surrogate cannot be written as UTF-8: neither the store nor JSON on the wire takes it.
-    string = string.encode("utf-8", "replace").decode("utf-8")
+    string = writable(string)
     if len(string) > limit:
         notes.append(f"`{name}` was cut from {len(string)} to {limit} characters.")
         string = string[:limit]

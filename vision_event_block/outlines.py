@@ -8,13 +8,14 @@ from typing import Any
 
 from vision_event_block.mending import Notes
 
+Size = tuple[int, int]
 Points = list[tuple[float, float]]
 
 _FEWEST_POINTS = 3
 
 
 def outline(
-    detections: Any, data: Mapping[str, Any], index: int, size: tuple[int, int] | None, notes: Notes
+    detections: Any, data: Mapping[str, Any], index: int, size: Size | None, notes: Notes
 ) -> Points | None:
     """The outer polygon of instance `index` in pixels, or None where it has none of three points."""
     polygon = element_at(data.get("polygon"), index)
@@ -24,11 +25,13 @@ def outline(
     if polygon is None or len(polygon) < _FEWEST_POINTS:
         return None
     points = [(float(point[0]), float(point[1])) for point in polygon]
-    finite = [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
-    if size is not None:
-        width, height = size
-        finite = [(min(max(x, 0.0), width), min(max(y, 0.0), height)) for x, y in finite]
+    finite = [within(x, y, size) for x, y in points if math.isfinite(x) and math.isfinite(y)]
     return finite if len(finite) >= _FEWEST_POINTS else None
+
+
+def within(x: float, y: float, size: Size | None) -> tuple[float, float]:
+    """The point, moved to the edge of the frame if it lies outside."""
+    return (x, y) if size is None else (min(max(x, 0.0), size[0]), min(max(y, 0.0), size[1]))
 
 
 def _mask(detections: Any, data: Mapping[str, Any], index: int, notes: Notes) -> Any | None:

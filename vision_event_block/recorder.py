@@ -208,7 +208,7 @@ class Recorder:
     ) -> list[Receipt]:
         try:
             self._ensure()
-            authorization = self.settings.authorization_for(api_key) or self.settings.authorization
+            authorization = self.settings.authorization_for(api_key)
             self._keyring.add(authorization)
             route = Route(CLOUD, fingerprint(authorization))
             if wait_for == "nothing" and self._hand_over(compositions, route):

@@ -146,11 +146,15 @@ class Settings(BaseSettings):
     @property
     def authorization(self) -> str | None:
         """Value of the Authorization header that is configured for this device, if any."""
-        return self.authorization_for(self.api_key.get_secret_value() if self.api_key else None)
+        return self.authorization_for(None)
 
     def authorization_for(self, api_key: str | None) -> str | None:
-        """Value of the Authorization header for a key; a configured header wins, as in the inference server."""
+        """Value of the Authorization header for a key, or for that of this device where there is none.
+
+        A configured header wins, as in the inference server.
+        """
         for name, value in self.extra_headers.items():
             if name.lower() == "authorization":
                 return value
-        return f"Bearer {api_key}" if api_key else None
+        key = api_key or (self.api_key.get_secret_value() if self.api_key else None)
+        return f"Bearer {key}" if key else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
 from vision_event_block.backup.cloud import CloudDestination
@@ -111,10 +111,13 @@ class BackupWorker:
             return False
 
     def _usable_routes(self) -> list[tuple[Route, Circuit]]:
+        return self._usable(self._store.routes())
+
+    def _usable(self, routes: Mapping[Route, Circuit]) -> list[tuple[Route, Circuit]]:
         now = time.time()
         return [
             (route, circuit)
-            for route, circuit in self._store.routes().items()
+            for route, circuit in routes.items()
             if self._keyring.get(route.credential) is not None
             and not now < circuit.open_until <= now + 2 * LONGEST_DELAY
         ]
@@ -147,10 +150,11 @@ class BackupWorker:
     def _idle_time(self) -> float:
         try:
             now = time.time()
-            opening = [
-                max(c.open_until - now, 0.05) for c in self._store.routes().values() if c.open_until > now
+            routes = self._store.routes()
+            opening = [max(c.open_until - now, 0.05) for c in routes.values() if c.open_until > now]
+            due = [
+                due for route, _ in self._usable(routes) if (due := self._store.next_due(route)) is not None
             ]
-            due = [d for route, _ in self._usable_routes() if (d := self._store.next_due(route)) is not None]
         except StoreError:
             return _POLL
         return min([_POLL, *opening, *(max(d, 0.1) for d in due)])

@@ -59,7 +59,7 @@ class Database:
         self._reader: sqlite3.Connection | None = None
         self._lock_file: int | None = None
         self._owner = os.getpid()
-        self._identity: tuple[int, int, int] | None = None
+        self._identity: tuple[int, int] | None = None
         _databases.add(self)
 
     @contextlib.contextmanager
@@ -126,9 +126,9 @@ class Database:
         with self._threads, contextlib.suppress(StoreError):
             if self._writer is not None and not self._stale():
                 with self._exclusive():
-                    self._forget(close=True)
+                    self._forget()
             else:
-                self._forget(close=True)
+                self._forget()
             if self._lock_file is not None and self._owner == os.getpid():
                 os.close(self._lock_file)
                 self._lock_file = None
@@ -189,13 +189,13 @@ class Database:
 
     def _stale(self) -> bool:
         """Whether the open file is no longer the one at the path, or belongs to the parent process."""
-        if self._writer is None:
+        if self._writer is None or self._owner != os.getpid():
             return True
         try:
             found = self.path.stat()
         except OSError:
             return True
-        return self._identity != (os.getpid(), found.st_dev, found.st_ino)
+        return self._identity != (found.st_dev, found.st_ino)
 
     def _leave_what_is_the_parents(self) -> None:
         if self._owner != os.getpid():
@@ -207,14 +207,14 @@ class Database:
             self._owner = os.getpid()
 
     def _open(self) -> sqlite3.Connection:
-        self._forget(close=True)
+        self._forget()
         is_new = not self.path.exists()
         try:
             writer = self._writer = self._connect()
             self._prepare(writer)
             self._reader = self._connect()
         except BaseException:
-            self._forget(close=True)
+            self._forget()
             raise
         if is_new:
             # The name of a new file is durable only when its folder is synced.
@@ -225,7 +225,7 @@ class Database:
                 os.close(folder)
             self.path.chmod(0o600)
         found = self.path.stat()
-        self._identity = (os.getpid(), found.st_dev, found.st_ino)
+        self._identity = (found.st_dev, found.st_ino)
         self.ballast.restore()
         return writer
 
@@ -260,7 +260,7 @@ class Database:
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> StoreCorrupt:
         """Keeps a damaged file for inspection, so that recording goes on in a new one."""
-        self._forget(close=True)
+        self._forget()
         aside = self.path.with_name(f"{self.path.name}.corrupt-{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
@@ -272,12 +272,12 @@ class Database:
         logger.error(message)
         return StoreCorrupt(message)
 
-    def _forget(self, close: bool) -> None:
+    def _forget(self) -> None:
         with self._reads:
             connections = (self._reader, self._writer)
             self._reader = self._writer = self._identity = None
         for connection in connections:
-            if close and connection is not None:
+            if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     connection.close()
 

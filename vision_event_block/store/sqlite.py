@@ -123,11 +123,9 @@ class SQLiteEventStore:
             return [self._claimed(connection, row) for row in rows]
 
     def _claimed(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> Claimed:
-        images = connection.execute(_SQL["images_of"], {"seq": row[0]}).fetchall()
         seq, event_id, use_case, body, attempts = row
-        return Claimed(
-            seq, event_id, use_case, body, attempts, {(place, role): sha256 for place, role, sha256 in images}
-        )
+        images = connection.execute(_SQL["images_of"], {"seq": seq}).fetchall()
+        return Claimed(seq, event_id, use_case, body, attempts, _by_place(images))
 
     def settle(self, token: str, outcomes: Iterable[Outcome]) -> list[int]:
         now = self._clock()
@@ -151,8 +149,7 @@ class SQLiteEventStore:
 
     def images_of(self, event_id: str) -> dict[tuple[int, Role], str]:
         with self._database.reading() as connection:
-            rows = connection.execute(_SQL["images_of_id"], {"id": event_id}).fetchall()
-        return {(position, role): sha256 for position, role, sha256 in rows}
+            return _by_place(connection.execute(_SQL["images_of_id"], {"id": event_id}).fetchall())
 
     def renew(self, token: str, lease: float) -> None:
         with self._database.transaction() as connection:
@@ -256,6 +253,10 @@ class SQLiteEventStore:
 
 def _of(route: Route) -> dict[str, str]:
     return {"destination": route.destination, "credential": route.credential}
+
+
+def _by_place(rows: Iterable[tuple[int, Role, str]]) -> dict[tuple[int, Role], str]:
+    return {(position, role): sha256 for position, role, sha256 in rows}
 
 
 def _count(connection: sqlite3.Connection, **changes: int) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from vision_event_block import mending
-from vision_event_block.blocks.cooldown import COOLDOWN
+from vision_event_block.blocks.cooldown import COOLDOWN, Turn
 from vision_event_block.blocks.engine import Batch, BlockResult, WorkflowBlock
 from vision_event_block.blocks.inputs import frame_of, predictions_of, source_of
 from vision_event_block.blocks.vision_event.v1.manifest import VisionEventManifestV1
@@ -29,7 +29,7 @@ _DATA_KEYS = {
     "relatedEventId": "related_event_id",
     "feedback": "feedback",
 }
-_WAITS: tuple[WaitFor, ...] = ("nothing", "storage", "delivery")
+_WAITS: tuple[WaitFor, ...] = get_args(WaitFor)
 _COMMIT_ON_CLOSE = 5.0
 
 
@@ -70,7 +70,7 @@ class VisionEventBlockV1(WorkflowBlock):
     def _record(self, elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
         recorder = shared_recorder()
         results: dict[int, dict[str, Any]] = {}
-        waiting: dict[WaitFor, list[tuple[int, Draft, Any]]] = {}
+        waiting: dict[WaitFor, list[tuple[int, Draft, Turn, list[str]]]] = {}
         for index, fields in enumerate(elements):
             notes: list[str] = []
             if self._disable_sinks or mending.truth(fields["disable_sink"]):
@@ -83,11 +83,11 @@ class VisionEventBlockV1(WorkflowBlock):
                 results[index] = _result("throttled", "Sink cooldown applies", throttled=True)
                 continue
             draft = _draft(recorder, fields, captured_at, stream, notes)
-            waiting.setdefault(_wait_for(fields, notes), []).append((index, draft, (turn, notes)))
+            waiting.setdefault(_wait_for(fields, notes), []).append((index, draft, turn, notes))
         for wait_for, entries in waiting.items():
-            drafts = [draft for _, draft, _ in entries]
+            drafts = [draft for _, draft, _, _ in entries]
             receipts = recorder.record_drafts(drafts, wait_for=wait_for, api_key=self._api_key)
-            for (index, _, (turn, notes)), receipt in zip(entries, receipts, strict=True):
+            for (index, _, turn, notes), receipt in zip(entries, receipts, strict=True):
                 if not receipt.event_id:
                     turn.give_back()
                 results[index] = _of_receipt(receipt, notes)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter, ValidationError
 
 from vision_event_block.event import (
+    MAX_ID_LENGTH,
     MAX_METADATA_KEY_LENGTH,
     MAX_METADATA_KEYS,
     METADATA_KEY_PATTERN,
     EventType,
+    Feedback,
+    QualityResult,
+    Severity,
 )
 from vision_event_block.mending import shown
+from vision_event_block.recorder import WaitFor
 
 _NotNegative = Annotated[StrictInt | StrictFloat, Field(ge=0, allow_inf_nan=False)]
 _Text = StrictStr | None
@@ -22,12 +27,12 @@ _LITERALS: dict[str, TypeAdapter[Any]] = {
     name: TypeAdapter(kind)
     for name, kind in {
         "event_type": EventType,
-        "solution": Annotated[StrictStr, Field(min_length=1, max_length=256)],
-        "qc_result": Literal["pass", "fail"] | None,
+        "solution": Annotated[StrictStr, Field(min_length=1, max_length=MAX_ID_LENGTH)],
+        "qc_result": QualityResult | None,
         "item_count": int | None,
-        "severity": Literal["low", "medium", "high"] | None,
-        "feedback": Literal["correct", "incorrect", "inconclusive"] | None,
-        "wait_for": Literal["nothing", "storage", "delivery"] | None,
+        "severity": Severity | None,
+        "feedback": Feedback | None,
+        "wait_for": WaitFor | None,
         "cooldown_seconds": _NotNegative,
         "fire_and_forget": StrictBool,
         "disable_sink": StrictBool,

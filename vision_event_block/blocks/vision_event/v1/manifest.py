@@ -27,7 +27,8 @@ from vision_event_block.blocks.engine import (
 )
 from vision_event_block.blocks.vision_event.v1 import texts
 from vision_event_block.blocks.vision_event.v1.definition import check_definition
-from vision_event_block.event import EventType
+from vision_event_block.event import EventType, Feedback, QualityResult, Severity
+from vision_event_block.recorder import WaitFor
 
 # The engine checks the values of a run against these annotations and fails the whole run for one
 # that does not fit. A sink must not stop a camera, so every value is taken at run time, and the
@@ -35,8 +36,6 @@ from vision_event_block.event import EventType
 Anything = SkipJsonSchema[Any]
 Text = Selector(kind=[STRING_KIND]) | str | Anything | None
 Truth = bool | Selector(kind=[BOOLEAN_KIND]) | Anything
-
-TYPE = "vision_event_block/vision_event@v1"
 
 
 def _for_types(*event_types: str, required: bool = False) -> dict[str, Any]:
@@ -112,7 +111,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
             "relevant_for": _for_types("quality_check", "inventory_count", "safety_alert", "custom")
         },
     )
-    qc_result: Selector(kind=[STRING_KIND]) | Literal["pass", "fail"] | Anything | None = Field(
+    qc_result: Selector(kind=[STRING_KIND]) | QualityResult | Anything | None = Field(
         default=None,
         title="Result",
         description="Result of the quality check.",
@@ -153,7 +152,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         examples=["no_hardhat", "$steps.classifier.top_class"],
         json_schema_extra={"relevant_for": _for_types("safety_alert", required=True), "always_visible": True},
     )
-    severity: Selector(kind=[STRING_KIND]) | Literal["low", "medium", "high"] | Anything | None = Field(
+    severity: Selector(kind=[STRING_KIND]) | Severity | Anything | None = Field(
         default=None,
         title="Severity",
         description="How serious the alert is.",
@@ -184,9 +183,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
             "always_visible": True,
         },
     )
-    feedback: (
-        Selector(kind=[STRING_KIND]) | Literal["correct", "incorrect", "inconclusive"] | Anything | None
-    ) = Field(
+    feedback: Selector(kind=[STRING_KIND]) | Feedback | Anything | None = Field(
         default=None,
         title="Feedback",
         description="What the operator says of the related event.",
@@ -208,15 +205,13 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         "Ignored when Wait For is set.",
         examples=[True, "$inputs.fire_and_forget"],
     )
-    wait_for: Literal["nothing", "storage", "delivery"] | Selector(kind=[STRING_KIND]) | Anything | None = (
-        Field(
-            default=None,
-            title="Wait For",
-            description="What the step waits for before it returns. Unset: `storage`, or `delivery` when Fire and "
-            "Forget is off.",
-            examples=["storage", "nothing", "delivery", "$inputs.wait_for"],
-            json_schema_extra={"values_metadata": texts.WAIT_FOR},
-        )
+    wait_for: WaitFor | Selector(kind=[STRING_KIND]) | Anything | None = Field(
+        default=None,
+        title="Wait For",
+        description="What the step waits for before it returns. Unset: `storage`, or `delivery` when Fire and "
+        "Forget is off.",
+        examples=["storage", "nothing", "delivery", "$inputs.wait_for"],
+        json_schema_extra={"values_metadata": texts.WAIT_FOR},
     )
     disable_sink: Truth = Field(
         default=False,
