@@ -31,6 +31,12 @@ from vision_event_block.store.sqlite import SQLiteEventStore
 _ROOT = Path(__file__).parents[2]
 
 
+def an_image(seed: int, file_type: str = ".png") -> dict[str, str]:
+    """A frame as a client sends it."""
+    file = cv2.imencode(file_type, a_frame(seed))[1].tobytes()
+    return {"type": "base64", "value": base64.b64encode(file).decode()}
+
+
 class Server:
     """One inference server and the cloud it delivers to."""
 
@@ -79,13 +85,12 @@ class Server:
         return requests.post(f"http://127.0.0.1:{self.port}{path}", json=body, timeout=60)
 
     def run(self, *steps: dict[str, Any], seed: int = 0, **more: Any) -> dict[str, Any]:
-        file = cv2.imencode(".png", a_frame(seed))[1].tobytes()
-        body = {
-            "specification": workflow(*steps),
-            "inputs": {"image": {"type": "base64", "value": base64.b64encode(file).decode()}},
-            "api_key": KEY,
-            **more,
-        }
+        return self.run_definition(workflow(*steps), {"image": an_image(seed)}, **more)
+
+    def run_definition(
+        self, definition: dict[str, Any], inputs: dict[str, Any], **more: Any
+    ) -> dict[str, Any]:
+        body = {"specification": definition, "inputs": inputs, "api_key": KEY, **more}
         response = self.post("/workflows/run", body)
         assert response.status_code == 200, response.text[:2000]
         (outputs,) = response.json()["outputs"]
@@ -143,14 +148,8 @@ def test_predictions_recorded_as_json_arrive_as_annotations(server):
         event_step(predictions="$inputs.predictions", wait_for="delivery"),
         inputs=(predictions_input("object_detection_prediction"),),
     )
-    file = cv2.imencode(".jpg", a_frame(2))[1].tobytes()
-    image = {"type": "base64", "value": base64.b64encode(file).decode()}
-    body = {
-        "specification": definition,
-        "inputs": {"image": image, "predictions": [OBJECT_DETECTION]},
-        "api_key": KEY,
-    }
-    (outputs,) = server.post("/workflows/run", body).json()["outputs"]
+    image = an_image(2, ".jpg")
+    outputs = server.run_definition(definition, {"image": image, "predictions": [OBJECT_DETECTION]})
     event = server.cloud.events[outputs["event"]["event_id"]]
     assert [box["class"] for box in event["images"][0]["objectDetections"]] == ["dent", "scratch"]
 
@@ -181,11 +180,7 @@ def test_a_value_of_the_wrong_kind_does_not_fail_the_request(server):
         event_step(event_type="quality_check", qc_result="$inputs.result"),
         inputs=({"type": "WorkflowParameter", "name": "result"},),
     )
-    file = cv2.imencode(".png", a_frame(3))[1].tobytes()
-    inputs = {"image": {"type": "base64", "value": base64.b64encode(file).decode()}, "result": ["what"]}
-    response = server.post("/workflows/run", {"specification": definition, "inputs": inputs, "api_key": KEY})
-    assert response.status_code == 200, response.text[:2000]
-    (outputs,) = response.json()["outputs"]
+    outputs = server.run_definition(definition, {"image": an_image(3), "result": ["what"]})
     assert outputs["event"]["status"] == "recorded"
     assert "`result` ['what']" in outputs["event"]["message"]
 
