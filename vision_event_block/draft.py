@@ -11,7 +11,8 @@ from typing import Any
 from vision_event_block import mending
 from vision_event_block.annotations import annotate, codes
 from vision_event_block.errors import InvalidEvent
-from vision_event_block.event import MAX_ID_LENGTH, Annotations, EventImage, VisionEvent, event_id_of_key
+from vision_event_block.event import Annotations, EventImage, VisionEvent, event_id_of_key
+from vision_event_block.event_data import MAX_ID_LENGTH
 from vision_event_block.images import INPUT_QUALITY, OUTPUT_QUALITY, EncodedImage, Frame
 from vision_event_block.store.model import NewEvent, Role, Route
 
@@ -94,8 +95,9 @@ class Composition:
             event_type=event.event_type,
             use_case=event.use_case_id,
             captured_at=event.timestamp.timestamp(),
-            body=_json(event),
+            body=event.to_json(),
             images=images,
+            classes=event.classes(),
         )
 
 
@@ -160,7 +162,3 @@ def _frames(draft: Draft) -> dict[Role, Frame]:
 def _image(annotations: Annotations) -> EventImage:
     lists = {name: getattr(annotations, name) for name in type(annotations).model_fields}
     return EventImage.model_construct(label=LABEL, **lists)
-
-
-def _json(event: VisionEvent) -> str:
-    return event.model_dump_json(by_alias=True, exclude_none=True)

@@ -2,6 +2,8 @@
 
 VisionEventError
 ├── InvalidEvent            a value that cannot be mended
+│   └── UnknownImage        an event shows an image that was never uploaded
+├── NameTaken               two use cases cannot have one name
 ├── StoreError
 │   ├── StoreFull           the quota or the disk has no room left
 │   ├── StoreUnavailable    cannot be opened, read or written just now
@@ -25,6 +27,14 @@ class VisionEventError(Exception):
 
 class InvalidEvent(VisionEventError):
     """A value from which no deliverable event can be made; the message names the field and the value."""
+
+
+class UnknownImage(InvalidEvent):
+    """An event refers to an image that is not in the store: it was never uploaded, or too long ago."""
+
+
+class NameTaken(VisionEventError):
+    """Another use case has this name."""
 
 
 class StoreError(VisionEventError):

@@ -6,20 +6,15 @@ https://docs.roboflow.com/developer/rest-api/vision-events/create-a-vision-event
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+from typing_extensions import Self
 
-EventType = Literal["quality_check", "inventory_count", "safety_alert", "custom", "operator_feedback"]
-QualityResult = Literal["pass", "fail"]
-Severity = Literal["low", "medium", "high"]
-Feedback = Literal["correct", "incorrect", "inconclusive"]
+from vision_event_block.event_data import EVENT_DATA, EventType, LongText, ShortText
 
-MAX_ID_LENGTH = 256
-MAX_EXTERNAL_ID_LENGTH = 1000
-MAX_TEXT_LENGTH = 10_000
 MAX_METADATA_KEYS = 100
 MAX_METADATA_KEY_LENGTH = 100
 MAX_METADATA_VALUE_LENGTH = 1000
@@ -32,10 +27,10 @@ _IDEMPOTENCY_NAMESPACE = uuid5(NAMESPACE_URL, "vision_event_block/idempotency_ke
 
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 Confidence = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-ShortText = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
 MetadataKey = Annotated[str, Field(pattern=METADATA_KEY_PATTERN, max_length=MAX_METADATA_KEY_LENGTH)]
 MetadataText = Annotated[str, Field(max_length=MAX_METADATA_VALUE_LENGTH)]
 MetadataValue = bool | int | Annotated[float, Field(allow_inf_nan=False)] | MetadataText
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA_KEYS)]
 
 
 class _Part(BaseModel):
@@ -88,9 +83,13 @@ class Annotations(_Part):
     )
     keypoints: list[KeypointDetection] | None = Field(default=None, max_length=MAX_ANNOTATIONS)
 
-    def __len__(self) -> int:
+    def all(self) -> list[Classification]:
+        """Everything that was found."""
         lists = (self.object_detections, self.classifications, self.instance_segmentations, self.keypoints)
-        return sum(len(entries) for entries in lists if entries)
+        return [found for entries in lists for found in entries or ()]
+
+    def __len__(self) -> int:
+        return len(self.all())
 
 
 class EventImage(Annotations):
@@ -122,9 +121,21 @@ class VisionEvent(_Part):
     images: list[EventImage] = []
     display_image_position: int | None = Field(default=None, ge=0)
     event_data: dict[str, str | int] | None = None
-    custom_metadata: dict[MetadataKey, MetadataValue] | None = Field(
-        default=None, max_length=MAX_METADATA_KEYS
-    )
+    custom_metadata: Metadata | None = None
+    comment: LongText | None = None
+
+    @model_validator(mode="after")
+    def _data_fits_type(self) -> Self:
+        EVENT_DATA[self.event_type].model_validate(self.event_data or {})
+        return self
+
+    def classes(self) -> frozenset[str]:
+        """What was found in the images."""
+        return frozenset(found.class_name for image in self.images for found in image.all())
+
+    def to_json(self) -> str:
+        """The event as the event store keeps it: like `to_wire`, as text."""
+        return self.model_dump_json(by_alias=True, exclude_none=True)
 
     def to_wire(self) -> dict[str, Any]:
         """The event as the REST API takes it: camelCase keys, what is absent left out."""

@@ -23,6 +23,10 @@ OUTPUT_QUALITY = 85
 
 _EXIF_ORIENTATION = 0x0112
 _PASSED_ON = {"JPEG": "image/jpeg", "PNG": "image/png"}
+_EXTENSIONS = {
+    "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif", "image/tiff": "tiff",
+    "image/bmp": "bmp", "image/heic": "heic", "image/avif": "avif",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class EncodedImage:
     def of(cls, data: bytes, content_type: str, width: int, height: int) -> EncodedImage:
         """The image with its digest."""
         return cls(data, content_type, width, height, hashlib.sha256(data).hexdigest())
+
+
+def extension_of(content_type: str) -> str:
+    """The usual end of the name of such a file, without the dot."""
+    return _EXTENSIONS.get(content_type, "bin")
 
 
 class Frame:

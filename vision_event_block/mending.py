@@ -14,17 +14,16 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, get_args
 
 from vision_event_block.errors import InvalidEvent
-from vision_event_block.event import (
+from vision_event_block.event import MAX_METADATA_KEY_LENGTH, MAX_METADATA_KEYS, MAX_METADATA_VALUE_LENGTH
+from vision_event_block.event_data import (
     MAX_EXTERNAL_ID_LENGTH,
     MAX_ID_LENGTH,
-    MAX_METADATA_KEY_LENGTH,
-    MAX_METADATA_KEYS,
-    MAX_METADATA_VALUE_LENGTH,
     MAX_TEXT_LENGTH,
     EventType,
     Feedback,
     QualityResult,
     Severity,
+    keys_of,
 )
 
 Notes = list[str]
@@ -37,14 +36,6 @@ _CHOICES = {
     "feedback": get_args(Feedback),
 }
 _TRUTH = {"result": {True: "pass", False: "fail"}, "feedback": {True: "correct", False: "incorrect"}}
-# Keys of eventData by event type, in the order in which the API documents them.
-_KEYS: dict[str, tuple[str, ...]] = {
-    "quality_check": ("result", "externalId"),
-    "inventory_count": ("location", "itemCount", "itemType", "externalId"),
-    "safety_alert": ("alertType", "severity", "description", "externalId"),
-    "custom": ("value", "externalId"),
-    "operator_feedback": ("relatedEventId", "feedback"),
-}
 _LENGTHS = {"externalId": MAX_EXTERNAL_ID_LENGTH, "relatedEventId": MAX_ID_LENGTH}
 
 
@@ -123,7 +114,7 @@ def event_type(value: Any, fields: dict[str, Any], notes: Notes) -> EventType:
 def event_data(kind: EventType, fields: Mapping[str, Any], notes: Notes) -> dict[str, str | int]:
     """The data that an event of this type carries, from all the fields that the step knows."""
     data: dict[str, str | int] = {}
-    for key in _KEYS[kind]:
+    for key in keys_of(kind):
         value = plain(fields.get(key))
         mended: str | int | None
         if value is None:

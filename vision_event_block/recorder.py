@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -20,7 +21,8 @@ from vision_event_block.images import Frames
 from vision_event_block.keyring import Keyring, fingerprint
 from vision_event_block.settings import Settings
 from vision_event_block.store import open_store
-from vision_event_block.store.model import EventStore, Recorded, Route, State
+from vision_event_block.store.interface import EventStore
+from vision_event_block.store.model import CLOUD, HERE, NewEvent, Recorded, Route, State, refusal_of
 from vision_event_block.writer import Job, Writer
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ Status = Literal["recorded", "delivered", "throttled", "disabled", "refused"]
 
 logger = logging.getLogger("vision_event_block")
 
-CLOUD = "cloud"
 # A disk that takes longer than this for one commit is broken, and a camera must go on.
 _COMMIT_TIMEOUT = 60.0
 
@@ -86,6 +87,7 @@ class Recorder:
         idempotency_key: str | None = None,
         wait_for: WaitFor = "storage",
         api_key: str | None = None,
+        event_store_url: str | None = None,
     ) -> Receipt:
         """Records one event.
 
@@ -102,6 +104,7 @@ class Recorder:
             wait_for: `nothing`: return at once; `storage`: when the event is on disk;
                 `delivery`: when the destination has confirmed it.
             api_key: Key of the workspace; absent, ROBOFLOW_API_KEY.
+            event_store_url: Event Store of a device to deliver to; absent, VISION_EVENTS_DESTINATION.
         """
         draft = Draft(
             use_case=use_case,
@@ -117,18 +120,69 @@ class Recorder:
             workflow_id=workflow_id,
             idempotency_key=idempotency_key,
         )
-        return self.record_drafts([draft], wait_for=wait_for, api_key=api_key)[0]
+        return self.record_drafts(
+            [draft], wait_for=wait_for, api_key=api_key, event_store_url=event_store_url
+        )[0]
 
     def record_drafts(
-        self, drafts: Sequence[Draft], *, wait_for: WaitFor = "storage", api_key: str | None = None
+        self,
+        drafts: Sequence[Draft],
+        *,
+        wait_for: WaitFor = "storage",
+        api_key: str | None = None,
+        event_store_url: str | None = None,
     ) -> list[Receipt]:
         """Records several events in one transaction; one receipt for each, in their order. Never raises."""
         if self._closed:
             return [_refused(StoreUnavailable("This recorder was closed: make a new one.")) for _ in drafts]
         compositions: list[Composition | Receipt] = [self._compose(draft) for draft in drafts]
         good = [item for item in compositions if isinstance(item, Composition)]
-        receipts = iter(self._record(good, wait_for, api_key) if good else [])
+        receipts = iter(self._record(good, wait_for, api_key, event_store_url) if good else [])
         return [item if isinstance(item, Receipt) else next(receipts) for item in compositions]
+
+    def record_events(self, events: Sequence[NewEvent]) -> list[Recorded]:
+        """Records events that are complete, in one transaction: the way in for other faces than the step.
+
+        Raises:
+            StoreError: Nothing was recorded, for the reason that the message says.
+            UnknownImage: An event shows an image that is not in the store.
+        """
+        self._ensure()
+        job = Job(prepare=lambda: events)
+        self._writer.submit(job)
+        try:
+            return job.done.result(_COMMIT_TIMEOUT)
+        except FutureTimeoutError:
+            raise StoreUnavailable(
+                f"The event store did not commit within {_COMMIT_TIMEOUT:.0f} s. Is its disk well?"
+            ) from None
+
+    def route(self, api_key: str | None = None, event_store_url: str | None = None) -> Route:
+        """Where an event goes: to this Event Store, or to the destination of the settings.
+
+        Raises:
+            InvalidEvent: If the URL is none.
+        """
+        self._ensure()
+        place = self.settings.destination if event_store_url is None else event_store_url.strip().rstrip("/")
+        if place == CLOUD:
+            authorization = self.settings.authorization_for(api_key)
+            self._keyring.add(authorization)
+            return Route(CLOUD, fingerprint(authorization))
+        if place != HERE and not place.startswith(("http://", "https://")):
+            raise InvalidEvent(
+                f"`event_store_url` is {event_store_url!r}: give a URL such as http://localhost:8001"
+            )
+        return Route(place)
+
+    def waits_for(self, route: Route) -> str:
+        """Why nothing is delivered on a route just now, for people; empty if nothing stands in the way.
+
+        Raises:
+            StoreError: If the store cannot be read.
+        """
+        self._ensure()
+        return self._worker.waits_for(route)
 
     def commit(self, timeout: float) -> bool:
         """Waits until all that was handed over is on disk; false if the time was not enough."""
@@ -198,40 +252,41 @@ class Recorder:
         try:
             return compose(draft, self.settings.device_id)
         except InvalidEvent as error:
+            self._count_refused(error)
             return _refused(error)
         except Exception as error:  # a value nobody thought of must not stop the stream
             logger.exception("An event could not be composed.")
+            self._count_refused(error)
             return _refused(error)
 
     def _record(
-        self, compositions: Sequence[Composition], wait_for: WaitFor, api_key: str | None
+        self,
+        compositions: Sequence[Composition],
+        wait_for: WaitFor,
+        api_key: str | None,
+        event_store_url: str | None,
     ) -> list[Receipt]:
         try:
-            self._ensure()
-            authorization = self.settings.authorization_for(api_key)
-            self._keyring.add(authorization)
-            route = Route(CLOUD, fingerprint(authorization))
+            route = self.route(api_key, event_store_url)
             if wait_for == "nothing" and self._hand_over(compositions, route):
                 return [_receipt(composition, "Handed over to be recorded.") for composition in compositions]
-            events = [composition.new_event(route) for composition in compositions]
-            job = Job(prepare=lambda: events)
-            self._writer.submit(job)
-            recorded = job.done.result(_COMMIT_TIMEOUT)
+            recorded = self.record_events([composition.new_event(route) for composition in compositions])
             receipts = [
                 self._on_disk(composition, answer, route)
                 for composition, answer in zip(compositions, recorded, strict=True)
             ]
             return self._confirm(receipts, route) if wait_for == "delivery" else receipts
-        except FutureTimeoutError:
-            error: Exception = StoreUnavailable(
-                f"The event store did not commit within {_COMMIT_TIMEOUT:.0f} s. Is its disk well?"
-            )
         except (VisionEventError, ValueError) as expected:
-            error = expected
+            error: Exception = expected
         except Exception as unexpected:  # a broken sink must not stop a production line
             logger.exception("Events could not be recorded.")
             error = unexpected
+        self._count_refused(error, len(compositions))
         return [_refused(error) for _ in compositions]
+
+    def _count_refused(self, error: Exception, number: int = 1) -> None:
+        with contextlib.suppress(Exception):  # the settings may name no store at all
+            self.store.refused(refusal_of(error), number)
 
     def _hand_over(self, compositions: Sequence[Composition], route: Route) -> bool:
         """Leaves encoding and writing to the recording thread; false when too much waits there already."""
@@ -250,17 +305,19 @@ class Recorder:
             return _receipt(
                 composition, f"This idempotency key is recorded already; its event is {answer.state}.", answer
             )
-        waits = self._worker.waits_for(route)
-        if waits:
-            return _receipt(composition, f"Recorded on this device and not sent yet: {waits}.", answer)
+        if route.destination == HERE:
+            return _receipt(composition, "Recorded in this event store, where it belongs.", answer)
+        with contextlib.suppress(StoreError):  # it is on disk, whatever can be said about its way
+            waits = self._worker.waits_for(route)
+            if waits:
+                return _receipt(composition, f"Recorded on this device and not sent yet: {waits}.", answer)
         return _receipt(composition, "Recorded; the backup delivers it.", answer)
 
     def _confirm(self, receipts: Sequence[Receipt], route: Route) -> list[Receipt]:
         """Waits for the destination. Without a credential there is nothing to wait for."""
         pending = [receipt.event_id for receipt in receipts if receipt.status == "recorded"]
-        can_deliver = self.settings.backup and self._keyring.get(route.credential) is not None
-        timeout = self.settings.delivery_timeout_seconds if can_deliver else 0.0
         try:
+            timeout = self.settings.delivery_timeout_seconds if self._worker.can_deliver(route) else 0.0
             states = self._worker.confirmations.wait(pending, timeout)
         except StoreError as error:
             states = {event_id: ("pending", str(error)) for event_id in pending}

@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from vision_event_block.event_data import MAX_ID_LENGTH
+
 MIB = 1024 * 1024
 
 
@@ -42,6 +44,9 @@ class Settings(BaseSettings):
         description="Largest size of the event store in bytes. Delivered events make room first; "
         "when pending events fill it, new ones are refused.",
     )
+    max_records: PositiveInt = Field(
+        default=1_000_000, description="Most events in the event store; makes room like `max_bytes`."
+    )
     retention_days: PositiveFloat = Field(
         default=7.0, description="Delivered events older than this many days are removed from the device."
     )
@@ -56,6 +61,17 @@ class Settings(BaseSettings):
     exit_flush_seconds: NonNegativeFloat = Field(
         default=3.0,
         description="How long a process that ends keeps delivering. What remains is delivered at the next start.",
+    )
+    destination: str = Field(
+        default="cloud",
+        description="Where events go: `cloud`; the URL of an Event Store, such as `http://gateway:8001`; or "
+        "`here`, if this store is where they belong.",
+    )
+    use_case: str = Field(
+        default="unassigned",
+        min_length=1,
+        max_length=MAX_ID_LENGTH,
+        description="Use case of events that a device sends to the service without one.",
     )
     backup: bool = Field(
         default=True, description="Whether this process delivers. Off: events are recorded and wait."
@@ -87,11 +103,34 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("SECURE_GATEWAY", "LICENSE_SERVER"),
         description="Gateway that requests go through, as `https://gateway.local`; a bare host means HTTPS.",
     )
+    event_store_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("EVENT_INGESTION_API_KEY"),
+        description="The key that this device shows to Event Stores.",
+    )
+    server_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys that the service takes, separated by commas. None: it takes no key, and "
+        "answers this machine only.",
+    )
+    max_request_bytes: PositiveInt = Field(
+        default=64 * MIB, description="Largest request that the service reads."
+    )
     device_id: str | None = Field(
         default=None,
         validation_alias=AliasChoices("DEVICE_ID"),
         description="Device id of events whose step names none.",
     )
+
+    @field_validator("destination")
+    @classmethod
+    def _a_place(cls, destination: str) -> str:
+        place = destination.strip().rstrip("/")
+        if place not in ("cloud", "here") and not place.startswith(("http://", "https://")):
+            raise ValueError(
+                f"VISION_EVENTS_DESTINATION is {destination!r}: give cloud, here, or a URL such as http://gateway:8001"
+            )
+        return place
 
     @field_validator("api_base_url", "secure_gateway")
     @classmethod
@@ -142,6 +181,11 @@ class Settings(BaseSettings):
         except ValueError:
             return {}
         return {str(k): str(v) for k, v in headers.items()} if isinstance(headers, dict) else {}
+
+    @property
+    def accepted_keys(self) -> tuple[str, ...]:
+        """The keys that the service takes."""
+        return tuple(key.strip() for key in self.server_keys.get_secret_value().split(",") if key.strip())
 
     @property
     def authorization(self) -> str | None:

@@ -10,7 +10,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from vision_event_block.store.model import EventStore, NewEvent, Recorded
+from vision_event_block.store.interface import EventStore
+from vision_event_block.store.model import NewEvent, Recorded, refusal_of
 
 logger = logging.getLogger("vision_event_block")
 
@@ -87,7 +88,9 @@ class Writer:
                 for pair in prepared:
                     if not self._record([pair], last_try=True) and not pair[0].awaited:
                         lost = ", ".join(event.id for event in pair[1])
-                        logger.error("Events lost, not recorded: %s: %s", lost, pair[0].done.exception())
+                        error = pair[0].done.exception()
+                        logger.error("Events lost, not recorded: %s: %s", lost, error)
+                        self._store.refused(refusal_of(error), len(pair[1]))
             with self._lock:
                 self._held -= sum(job.bytes for job in group)
             self._after_commit()
@@ -107,6 +110,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the job
             if not job.awaited:
                 logger.error("Events lost, not ready to be recorded: %s", error)
+                self._store.refused(refusal_of(error))
             job.done.set_exception(error)
             return None
 

@@ -60,7 +60,7 @@ def show(folder: Path, has_key: bool) -> None:
     if has_key:
         recorder.flush(timeout=30)
     table = Table(title="Recorded Vision Events, newest first", show_header=False)
-    for event in recorder.store.events(5):
+    for event in recorder.store.catalog.events(limit=5):
         body = json.loads(event.body)
         detections = sum(
             len(found)
@@ -76,7 +76,7 @@ def show(folder: Path, has_key: bool) -> None:
         table.add_row("use case", event.use_case)
         table.add_row("detections", str(detections))
         table.add_row("state", f"{event.state}: {event.reason}" if event.reason else event.state)
-        for place, sha256 in sorted(recorder.store.images_of(event.id).items()):
+        for place, sha256 in sorted(event.images.items()):
             table.add_row(f"{place[1]} image", str(write_image(folder, event.id, place, sha256)))
         table.add_section()
     Console().print(table)
@@ -91,7 +91,7 @@ def write_image(folder: Path, event_id: str, place: tuple[int, str], sha256: str
 
     found = shared_recorder().store.image(sha256)
     path = folder / f"{event_id[:8]}-{place[1]}.jpg"
-    path.write_bytes(found[0] if found else b"")
+    path.write_bytes(found.data if found else b"")
     return path
 
 

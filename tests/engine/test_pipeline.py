@@ -47,8 +47,8 @@ def test_every_frame_of_a_video_is_recorded_with_its_time_and_source(
     pipeline.join()
     ids = [output["event_id"] for output in outputs]
     assert len(set(ids)) == FRAMES
-    wait_until(lambda: {event.id for event in store.events(1000)} == set(ids))
-    events = sorted(store.events(1000), key=lambda event: event.captured_at)
+    wait_until(lambda: {event.id for event in store.catalog.events(limit=1000)} == set(ids))
+    events = sorted(store.catalog.events(limit=1000), key=lambda event: event.captured_at)
     assert [event.id for event in events] == ids
     assert events[1].captured_at - events[0].captured_at == pytest.approx(0.1, abs=0.01)
     assert {json.loads(event.body)["streamId"] for event in events} == {"0"}

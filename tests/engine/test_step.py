@@ -17,7 +17,7 @@ from tests.engine.conftest import TYPE, event_step, predictions_input, workflow
 
 
 def _body(store: Any, index: int = 0) -> dict[str, Any]:
-    return json.loads(store.events()[index].body)
+    return json.loads(store.catalog.events()[index].body)
 
 
 def _annotations(run: Any, store: Any, kind: str, predictions: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def test_a_batch_is_recorded_in_one_transaction_and_answered_in_order(run, store
         prediction["predictions"][0]["class"] = f"class-{number}"
         predictions.append(prediction)
     results = run(definition, image=[a_frame(number) for number in range(3)], predictions=predictions)
-    by_id = {event.id: event for event in store.events()}
+    by_id = {event.id: event for event in store.catalog.events()}
     for number, result in enumerate(results):
         event = by_id[result["event"]["event_id"]]
         assert json.loads(event.body)["images"][0]["objectDetections"][0]["class"] == f"class-{number}"
@@ -102,7 +102,7 @@ def test_values_of_a_batch_and_values_for_all_go_to_the_right_event(run, store):
         ),
     )
     results = run(definition, image=[a_frame(1), a_frame(2)], verdict=["pass", "fail"], lot="L1")
-    events = {event.id: json.loads(event.body) for event in store.events()}
+    events = {event.id: json.loads(event.body) for event in store.catalog.events()}
     data = [events[result["event"]["event_id"]] for result in results]
     assert [event["eventData"] for event in data] == [
         {"result": "pass", "externalId": "L1"},
@@ -137,7 +137,7 @@ def test_an_element_that_was_filtered_upstream_makes_no_event(run, store):
     definition["outputs"] = definition["outputs"][1:]
     results = run(definition, image=[a_frame(1), a_frame(2)], verdict=["pass", "fail"])
     assert store.counts().recorded == 1
-    assert [result["event"]["event_id"] for result in results][1] == store.events()[0].id
+    assert [result["event"]["event_id"] for result in results][1] == store.catalog.events()[0].id
 
 
 def test_a_step_without_any_batch_records_one_event(run, store):
@@ -180,7 +180,7 @@ def test_a_file_that_came_as_bytes_is_passed_on_as_it_came(run, store, file_type
     file = cv2.imencode(file_type, a_frame(1))[1].tobytes()
     run(workflow(event_step()), image={"type": "base64", "value": base64.b64encode(file).decode()})
     claimed = store.claim(next(iter(store.routes())), "t", 1, 1)[0]
-    assert store.image(claimed.images[0, "input"])[0] == file
+    assert store.image(claimed.images[0, "input"]).data == file
 
 
 def test_a_file_that_somebody_drew_on_is_encoded_anew(run, store):
@@ -202,7 +202,7 @@ def test_a_file_that_somebody_drew_on_is_encoded_anew(run, store):
         predictions=[recorded.OBJECT_DETECTION])  # fmt: skip
     claimed = store.claim(next(iter(store.routes())), "t", 1, 1)[0]
     for digest in claimed.images.values():
-        pixels = cv2.imdecode(np.frombuffer(store.image(digest)[0], np.uint8), cv2.IMREAD_COLOR)
+        pixels = cv2.imdecode(np.frombuffer(store.image(digest).data, np.uint8), cv2.IMREAD_COLOR)
         assert np.abs(pixels.astype(int) - a_frame(1)).max() > 50
 
 
@@ -235,7 +235,7 @@ def test_the_device_id_of_the_inference_configuration_is_the_default(run, store,
     """A step may name its own."""
     monkeypatch.setenv("DEVICE_ID", "press-4")
     run(workflow(event_step(), event_step("own", device_id="press-5")), image=a_frame(1))
-    assert {json.loads(event.body)["deviceId"] for event in store.events()} == {"press-4", "press-5"}
+    assert {json.loads(event.body)["deviceId"] for event in store.catalog.events()} == {"press-4", "press-5"}
 
 
 def test_the_same_idempotency_key_is_the_same_event_however_often_it_runs(run, store):
@@ -344,7 +344,7 @@ def test_use_case_is_another_name_of_solution(run, store):
     step = event_step(use_case="uc-2")
     del step["solution"]
     run(workflow(step), image=a_frame(1))
-    assert store.events()[0].use_case == "uc-2"
+    assert store.catalog.events()[0].use_case == "uc-2"
 
 
 def test_wrong_values_at_run_time_are_mended_and_the_message_says_so(run, store):

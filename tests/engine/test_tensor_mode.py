@@ -44,7 +44,7 @@ for name, (kind, predictions) in cases.items():
     engine = ExecutionEngine.init(definition, init_parameters={})
     (result,) = engine.run({"image": a_frame(1), "predictions": [predictions]})
     assert result["event"]["status"] == "recorded", result
-    print(json.dumps([name, json.loads(shared_recorder().store.events(1)[0].body)["images"][0]]))
+    print(json.dumps([name, json.loads(shared_recorder().store.catalog.events(limit=1)[0].body)["images"][0]]))
 """
 
 

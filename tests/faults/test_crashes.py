@@ -11,6 +11,7 @@ import pytest
 from tests.cloud import Fault
 from tests.conftest import wait_until
 from tests.faults.conftest import judge
+from vision_event_block.store.model import Quota
 from vision_event_block.store.sqlite import SQLiteEventStore
 
 
@@ -79,7 +80,7 @@ def test_the_api_goes_away_for_a_while_and_nothing_is_lost(start, cloud, make_re
     process = start("away", 1000)
     wait_until(lambda: cloud.requests)
     cloud.stop()
-    seen = SQLiteEventStore(tmp_path / "events.db", 10**9, 7)
+    seen = SQLiteEventStore(tmp_path / "events.db", Quota(10**9))
     wait_until(
         lambda: any(circuit.failures for circuit in seen.routes().values()), what="the outage is noticed"
     )
@@ -110,7 +111,7 @@ def test_what_was_handed_over_is_on_disk_when_the_process_ends(start, cloud, mak
     """`wait_for: nothing`, and the interpreter exits at once."""
     told = set(start("nothing", 30, "nothing", VISION_EVENTS_BACKUP="false").ids())
     recorder = make_recorder(cloud)
-    assert told == {event.id for event in recorder.store.events(100)}
+    assert told == {event.id for event in recorder.store.catalog.events(limit=100)}
 
 
 @pytest.mark.parametrize("seconds", ["0", "1"])

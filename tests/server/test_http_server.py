@@ -26,6 +26,7 @@ from tests.cloud import KEY, Cloud
 from tests.conftest import a_frame, wait_until
 from tests.engine.conftest import TYPE, event_step, predictions_input, workflow
 from tests.engine.predictions import OBJECT_DETECTION
+from vision_event_block.store.model import Quota
 from vision_event_block.store.sqlite import SQLiteEventStore
 
 _ROOT = Path(__file__).parents[2]
@@ -192,13 +193,13 @@ def test_a_server_that_is_stopped_leaves_its_events_to_the_next_process(server, 
            for seed, mode in enumerate(["nothing", "storage"] * 5, start=200)}  # fmt: skip
     server.stop()
     assert server.process.returncode in (0, -signal.SIGTERM)
-    left = SQLiteEventStore(server.store, 10**9, 7)
-    assert ids <= {event.id for event in left.events(1000)}
+    left = SQLiteEventStore(server.store, Quota(10**9))
+    assert ids <= {event.id for event in left.catalog.events(limit=1000)}
     left.close()
     server.cloud.start()
     recorder = make_recorder(server.cloud, store=str(server.store))
     recorder.resume()
     wait_until(lambda: ids <= set(server.cloud.events), 40)
     for event_id in ids:
-        assert json.loads(recorder.store.events(1000)[0].body)
+        assert json.loads(recorder.store.catalog.events(limit=1000)[0].body)
         assert server.cloud.owner[event_id] == "plant"

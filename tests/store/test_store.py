@@ -10,7 +10,7 @@ import pytest
 
 from vision_event_block.errors import StoreCorrupt, StoreFull, StoreTooNew, StoreUnavailable
 from vision_event_block.images import EncodedImage
-from vision_event_block.store.model import NewEvent, Outcome, Route
+from vision_event_block.store.model import NewEvent, Outcome, Quota, Route
 from vision_event_block.store.sqlite import SQLiteEventStore
 
 ROUTE = Route("cloud", "key")
@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock):
-    made = SQLiteEventStore(tmp_path / "events.db", 10**9, 7, clock)
+    made = SQLiteEventStore(tmp_path / "events.db", Quota(10**9), clock)
     yield made
     made.close()
 
@@ -52,9 +52,9 @@ def test_what_was_recorded_is_there_after_opening_again(store, tmp_path):
     """Events, their images, and which image belongs where."""
     store.record([an_event(1, "a", "b")])
     store.close()
-    again = SQLiteEventStore(tmp_path / "events.db", 10**9, 7)
-    images = again.images_of("e1")
-    assert again.image(images[0, "input"]) == (b"a" * 100, "image/jpeg")
+    again = SQLiteEventStore(tmp_path / "events.db", Quota(10**9))
+    images = again.catalog.event("e1").images
+    assert again.image(images[0, "input"]).data == b"a" * 100
     assert again.image(images[0, "output"]) == (b"b" * 100, "image/jpeg")
     again.close()
 
@@ -73,7 +73,7 @@ def test_recording_an_id_again_changes_nothing_and_says_so(store):
     store.settle("t", [Outcome(claimed.seq, "delivered")])
     (again,) = store.record([an_event(1, "picture")])
     assert (again.state, again.is_new) == ("delivered", False)
-    assert store.images_of("e1") == {}
+    assert store.catalog.event("e1") is None or not store.catalog.event("e1").images
     assert store.counts().recorded == 1
 
 
@@ -129,7 +129,7 @@ def test_an_event_waits_while_another_lease_uploads_its_image(store):
 def test_uploads_are_remembered_by_route(store):
     """A source id of one workspace means nothing in another."""
     store.record([an_event(1, "a")])
-    digest = store.images_of("e1")[0, "input"]
+    digest = store.catalog.event("e1").images[0, "input"]
     store.uploaded(ROUTE, {digest: "src-1"})
     assert store.source_ids(ROUTE, [digest, "unknown"]) == {digest: "src-1"}
     assert store.source_ids(Route("cloud", "other"), [digest]) == {}
@@ -196,7 +196,7 @@ def test_delivered_events_leave_after_their_time_with_images_nobody_else_has(sto
 
 def test_a_full_store_makes_room_by_what_is_delivered_and_then_refuses(tmp_path):
     """Pending events are never dropped."""
-    store = SQLiteEventStore(tmp_path / "small.db", 2_000_000, 7)
+    store = SQLiteEventStore(tmp_path / "small.db", Quota(2_000_000))
 
     def record(number: int) -> None:
         store.record([an_event(number, f"{number:04}", size=50_000)])
@@ -246,9 +246,9 @@ def test_damage_that_only_reading_meets_is_noticed_too(store, tmp_path):
     with (tmp_path / "events.db").open("r+b") as file:
         file.seek(4096 * 5)
         file.write(b"\xff" * 4096 * 40)
-    _how_many(lambda number: store.events(100) and store.image("x"), StoreCorrupt, "damaged")
+    _how_many(lambda number: store.catalog.events(limit=100) and store.image("x"), StoreCorrupt, "damaged")
     assert list(tmp_path.glob("events.db.corrupt-*"))
-    assert store.events() == []
+    assert store.catalog.events() == []
 
 
 def test_a_file_that_was_replaced_is_opened_anew(store, tmp_path):
@@ -274,7 +274,7 @@ def test_a_store_of_a_later_release_is_left_alone(store, tmp_path):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     """And works as soon as it can be."""
     (tmp_path / "file").write_text("in the way")
-    store = SQLiteEventStore(tmp_path / "file" / "events.db", 10**9, 7)
+    store = SQLiteEventStore(tmp_path / "file" / "events.db", Quota(10**9))
     with pytest.raises(StoreUnavailable, match=r"file/events\.db"):
         store.record([an_event(1)])
     (tmp_path / "file").unlink()
@@ -285,7 +285,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 def test_threads_and_connections_share_it(tmp_path):
     """Many writers, one file, nothing lost and nothing claimed twice."""
-    stores = [SQLiteEventStore(tmp_path / "events.db", 10**9, 7) for _ in range(3)]
+    stores = [SQLiteEventStore(tmp_path / "events.db", Quota(10**9)) for _ in range(3)]
     claimed: list[str] = []
 
     def work(store: SQLiteEventStore, base: int) -> None:

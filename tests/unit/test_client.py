@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from tests.cloud import KEY, Fault
-from vision_event_block.client import VisionEventsClient, retry_after
+from vision_event_block.client import VisionEventsClient
 from vision_event_block.errors import (
     ApiError,
     AuthenticationError,
@@ -20,6 +20,7 @@ from vision_event_block.errors import (
 )
 from vision_event_block.event import VisionEvent
 from vision_event_block.settings import Settings
+from vision_event_block.transport import retry_after
 
 JPEG = b"\xff\xd8\xff\xe0 a picture"
 

@@ -24,7 +24,7 @@ def test_a_frame_and_its_detections_are_taken_as_they_are(make_recorder, frame):
         predictions=detections,
         data={"result": "fail"},
     )
-    (event,) = recorder.store.events()
+    (event,) = recorder.store.catalog.events()
     body = json.loads(event.body)
     assert event.id == receipt.event_id == body["eventId"]
     assert body["images"][0]["objectDetections"][0]["class"] == "lid"
@@ -38,8 +38,8 @@ def test_an_image_that_cannot_be_encoded_costs_the_image_and_not_the_event(make_
     assert receipt.status == "recorded"
     assert "input image was left out" in receipt.message
     assert (
-        "images" not in json.loads(recorder.store.events()[0].body)
-        or json.loads(recorder.store.events()[0].body)["images"] == []
+        "images" not in json.loads(recorder.store.catalog.events()[0].body)
+        or json.loads(recorder.store.catalog.events()[0].body)["images"] == []
     )
 
 
@@ -80,7 +80,7 @@ def test_a_device_id_of_the_environment_that_is_too_long_is_cut_too(make_recorde
     """It is somebody else's setting."""
     recorder = make_recorder(device_id="d" * 400)
     assert recorder.record(use_case="uc").status == "recorded"
-    assert len(json.loads(recorder.store.events()[0].body)["deviceId"]) == 256
+    assert len(json.loads(recorder.store.catalog.events()[0].body)["deviceId"]) == 256
 
 
 def test_events_recorded_at_once_from_many_threads_are_all_there(make_recorder):

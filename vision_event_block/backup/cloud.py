@@ -10,21 +10,22 @@ from itertools import groupby
 from typing import Any
 
 from vision_event_block.backup.destination import Settle
-from vision_event_block.backup.policy import Trouble, backoff, is_refusal, may_be_the_events_fault, trouble_of
+from vision_event_block.backup.judgement import Judgement
+from vision_event_block.backup.policy import Trouble, may_be_the_events_fault, trouble_of
 from vision_event_block.backup.pool import Pool
 from vision_event_block.backup.uploads import Uploaded, Uploads
 from vision_event_block.client import CreatedBatch, VisionEventsClient
 from vision_event_block.errors import DeliveryError
 from vision_event_block.event import MAX_BATCH
-from vision_event_block.store.model import Claimed, EventStore, Outcome, Role, Route
+from vision_event_block.store.interface import EventStore
+from vision_event_block.store.listing import SOURCE_KEYS
+from vision_event_block.store.model import Claimed, Route
 
 # A claimed event and what is sent of it.
 Parcel = tuple[Claimed, dict[str, Any]]
 
 # Over a slow link events are created while the images of later ones are still on their way.
 _POST_EVERY = 2.0
-
-_SOURCE_KEYS: dict[Role, str] = {"output": "sourceId", "input": "inputSourceId"}
 
 
 class CloudDestination:
@@ -39,7 +40,8 @@ class CloudDestination:
         self._uploads = Uploads(client, store, route, pool)
 
     def deliver(self, events: Sequence[Claimed], settle: Settle) -> Trouble | None:
-        posting = _Posting(self._client, settle)
+        judgement = Judgement(settle)
+        posting = _Posting(self._client, judgement)
         waiting = list(events)
         next_post = time.monotonic() + _POST_EVERY
         digests = (sha256 for event in events for sha256 in event.images.values())
@@ -49,7 +51,7 @@ class CloudDestination:
                     continue
                 if done.trouble is not None and done.trouble.is_credential:
                     return done.trouble
-                ready, waiting = _sort_out(waiting, done, settle)
+                ready, waiting = _sort_out(waiting, done, judgement)
                 for batch in _batches(ready):
                     if (trouble := posting.send(batch)) is not None:
                         return trouble
@@ -63,11 +65,9 @@ class CloudDestination:
 class _Posting:
     """The requests of one delivery that create events."""
 
-    def __init__(self, client: VisionEventsClient, settle: Settle) -> None:
+    def __init__(self, client: VisionEventsClient, judgement: Judgement) -> None:
         self._client = client
-        self._settle = settle
-        self._failed = 0
-        self._succeeded = False
+        self._judgement = judgement
 
     def send(self, batch: Sequence[Parcel]) -> Trouble | None:
         """Creates the events, narrowing down whichever of them the destination cannot take."""
@@ -81,35 +81,26 @@ class _Posting:
             half = len(batch) // 2
             return self.send(batch[:half]) or self.send(batch[half:])
         created = _created(answer, [event.id for event, _ in batch])
-        self._deliver([event for event, _ in batch if event.id in created])
+        self._judgement.delivered(
+            [event for event, _ in batch if event.id in created],
+            f"Created in a batch of {len(batch)} events.",
+        )
         left = [parcel for parcel in batch if parcel[0].id not in created]
         return next((trouble for parcel in left if (trouble := self._send_one(*parcel))), None)
 
     def _send_one(self, event: Claimed, payload: dict[str, Any]) -> Trouble | None:
         try:
-            self._client.create_event(payload)
+            answer = self._client.create_event(payload)
         except DeliveryError as error:
-            if is_refusal(error):
-                self._settle([Outcome(event.seq, "rejected", str(error))])
-                return None
-            if not may_be_the_events_fault(error):
-                return trouble_of(error)
-            due_in = backoff(event.attempts + 1)
-            self._settle([Outcome(event.seq, "pending", str(error), due_in=due_in, counts=True)])
-            self._failed += 1
-            # One event that the server stumbles over is its own affair; two and no success are the server's.
-            return trouble_of(error) if self._failed > 1 and not self._succeeded else None
-        self._deliver([event])
+            return self._judgement.failed(event, error)
+        self._judgement.delivered(
+            [event], "Replaced an earlier event of this id." if answer.created is False else "Created."
+        )
         return None
-
-    def _deliver(self, events: Sequence[Claimed]) -> None:
-        if events:
-            self._succeeded = True
-            self._settle([Outcome(event.seq, "delivered") for event in events])
 
 
 def _sort_out(
-    events: Sequence[Claimed], done: Uploaded, settle: Settle
+    events: Sequence[Claimed], done: Uploaded, judgement: Judgement
 ) -> tuple[list[Parcel], list[Claimed]]:
     """The events whose images are there, ready to be posted, and those that still wait for some."""
     ready: list[Parcel] = []
@@ -119,14 +110,14 @@ def _sort_out(
             (done.refused[sha256] for sha256 in event.images.values() if sha256 in done.refused), None
         )
         if refused is not None:
-            settle([Outcome(event.seq, "rejected", refused)])
+            judgement.rejected(event, refused)
         elif not all(sha256 in done.source_ids for sha256 in event.images.values()):
             waiting.append(event)
         else:
             try:
                 ready.append((event, _payload(event, done.source_ids)))
             except (ValueError, KeyError, IndexError, TypeError) as error:
-                settle([Outcome(event.seq, "rejected", f"its record in the event store is damaged: {error}")])
+                judgement.rejected(event, f"its record in the event store is damaged: {error}")
     return ready, waiting
 
 
@@ -143,7 +134,7 @@ def _created(answer: CreatedBatch, sent: Sequence[str]) -> set[str]:
 def _payload(event: Claimed, source_ids: Mapping[str, str]) -> dict[str, Any]:
     payload: dict[str, Any] = json.loads(event.body)
     for (position, role), sha256 in event.images.items():
-        payload["images"][position][_SOURCE_KEYS[role]] = source_ids[sha256]
+        payload["images"][position][SOURCE_KEYS[role]] = source_ids[sha256]
     return payload
 
 

@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Iterable
 
-from vision_event_block.store.model import EventStore, State
+from vision_event_block.store.interface import EventStore
+from vision_event_block.store.model import State
 
 # Another process tells nobody here when it delivers, so the store is asked now and then.
 _POLL = 0.25

@@ -19,8 +19,9 @@ Task = Callable[[], None]
 class Pool:
     """Up to `size` daemon threads, started as they are needed."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, name: str) -> None:
         self._size = size
+        self._name = f"vision-events-{name}"
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -31,7 +32,7 @@ class Pool:
         with self._lock:
             self._unfinished += 1
             if self._threads < min(self._size, self._unfinished):
-                threading.Thread(target=self._run, name="vision-events-upload", daemon=True).start()
+                threading.Thread(target=self._run, name=self._name, daemon=True).start()
                 self._threads += 1
         self._tasks.put(task)
 
@@ -45,7 +46,7 @@ class Pool:
             try:
                 task()
             except Exception:
-                logger.exception("An upload stumbled.")
+                logger.exception("The backup stumbled and goes on.")
             finally:
                 with self._lock:
                     self._unfinished -= 1

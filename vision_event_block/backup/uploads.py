@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from vision_event_block.backup.policy import Trouble, is_refusal, trouble_of
 from vision_event_block.backup.pool import Pool
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.errors import DeliveryError, StoreError
-from vision_event_block.store.model import EventStore, Route
+from vision_event_block.store.interface import EventStore
+from vision_event_block.store.model import Route
 
 Answer = tuple[str, "str | DeliveryError | StoreError | None"]
 
@@ -84,7 +86,10 @@ class Uploads:
         try:
             if not stop.is_set():
                 image = self._store.image(sha256)
-                answer = "" if image is None else self._client.upload_image(*image).source_id
+                answer = "" if image is None else self._client.upload_image(
+                    image.data, image.content_type, image.name,
+                    json.loads(image.metadata) if image.metadata else None,
+                ).source_id  # fmt: skip
         except (DeliveryError, StoreError) as error:
             answer = error
         finally:

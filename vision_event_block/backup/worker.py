@@ -1,24 +1,25 @@
-"""The backup: one thread per process that carries recorded events to where they belong."""
+"""The backup: carries recorded events to where they belong, each route in a thread of its own."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from uuid import uuid4
 
-from vision_event_block.backup.cloud import CloudDestination
 from vision_event_block.backup.confirmations import Confirmations
 from vision_event_block.backup.destination import Destination
+from vision_event_block.backup.destinations import Destinations
 from vision_event_block.backup.policy import LONGEST_DELAY, PROBE_AFTER, Trouble
 from vision_event_block.backup.pool import Pool
-from vision_event_block.client import VisionEventsClient
 from vision_event_block.errors import StoreError
 from vision_event_block.event import MAX_BATCH
 from vision_event_block.keyring import Keyring
 from vision_event_block.settings import Settings
-from vision_event_block.store.model import Circuit, EventStore, Outcome, Route
+from vision_event_block.store.interface import EventStore
+from vision_event_block.store.model import Circuit, Outcome, Route
 
 logger = logging.getLogger("vision_event_block")
 
@@ -27,10 +28,13 @@ LEASE = 15.0
 # How often to look for what other processes recorded and did not deliver.
 _POLL = 2.0
 _UPKEEP = 60.0
+_ROUTES_AT_ONCE = 8
+# A route whose events are all in the hands of other processes is not asked again at once.
+_REST = 0.1
 
 
 class BackupWorker:
-    """Delivers what is due, route by route, for ever.
+    """Delivers what is due, on every route, for ever; and keeps the store within its quota.
 
     Events are shared with other processes by leases, and the state of a route through its
     circuit in the store. Starts with the first `notify()`; its threads never keep the process alive.
@@ -38,16 +42,16 @@ class BackupWorker:
 
     def __init__(self, store: EventStore, keyring: Keyring, settings: Settings) -> None:
         self._store = store
-        self._keyring = keyring
         self._settings = settings
+        self._destinations = Destinations(store, keyring, settings)
         self.confirmations = Confirmations(store)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._pool = Pool(settings.uploads)
-        self._destinations: dict[Route, Destination] = {}
-        self._token = ""
+        self._pool = Pool(_ROUTES_AT_ONCE, "backup")
+        self._tokens: dict[Route, str] = {}
+        self._rest_until: dict[Route, float] = {}
         self._said: dict[Route, str] = {}
 
     @property
@@ -58,7 +62,7 @@ class BackupWorker:
     def notify(self) -> None:
         """There may be something to deliver. Starts the threads if they do not run yet."""
         with self._lock:
-            if not self._threads and self._settings.backup and not self._stopping.is_set():
+            if not self._threads and not self._stopping.is_set():
                 self._threads = [
                     threading.Thread(target=self._run, name="vision-events-backup", daemon=True),
                     threading.Thread(target=self._keep_leases, name="vision-events-leases", daemon=True),
@@ -73,7 +77,7 @@ class BackupWorker:
     def flush(self, timeout: float) -> bool:
         """Waits until nothing is left that could be delivered now; false if the time was not enough."""
         deadline = time.monotonic() + timeout
-        while self._settings.backup and self._can_deliver():
+        while self._can_deliver():
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
@@ -89,38 +93,52 @@ class BackupWorker:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(deadline - time.monotonic(), 0.0))
-        for destination in self._destinations.values():
-            destination.close()
+        while self._tokens and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self._destinations.close()
         self._pool.close()
 
     def waits_for(self, route: Route) -> str:
-        """Why nothing is delivered on a route just now, for people; empty if nothing stands in the way."""
+        """Why nothing is delivered on a route just now, for people; empty if nothing stands in the way.
+
+        Raises:
+            StoreError: If the store cannot be read.
+        """
         if not self._settings.backup:
             return "backup is off (VISION_EVENTS_BACKUP)"
-        if self._keyring.get(route.credential) is None:
+        if not self._store.backup_switch().is_on:
+            return "backup is switched off (`vision-events backup on` turns it on)"
+        if not self._destinations.can_reach(route):
             return "there is no API key: set ROBOFLOW_API_KEY, or pass api_key with the Workflow run"
         return self._said.get(route, "")
 
+    def can_deliver(self, route: Route) -> bool:
+        """Whether this process would deliver on a route, were its destination there."""
+        return (
+            self._settings.backup
+            and self._store.backup_switch().is_on
+            and self._destinations.can_reach(route)
+        )
+
     def _can_deliver(self) -> bool:
         try:
-            # In this order: a worker takes its token before it claims.
-            return any(self._store.next_due(route) == 0.0 for route, _ in self._usable_routes()) or bool(
-                self._token
+            # In this order: a route takes its token before it claims.
+            return any(self._store.next_due(route) == 0.0 for route in self._usable_routes()) or bool(
+                self._tokens
             )
         except StoreError:
             return False
 
-    def _usable_routes(self) -> list[tuple[Route, Circuit]]:
-        return self._usable(self._store.routes())
-
-    def _usable(self, routes: Mapping[Route, Circuit]) -> list[tuple[Route, Circuit]]:
+    def _usable_routes(self) -> dict[Route, Circuit]:
+        """Those on which something could be delivered now."""
+        if not self._settings.backup or not self._store.backup_switch().is_on:
+            return {}
         now = time.time()
-        return [
-            (route, circuit)
-            for route, circuit in routes.items()
-            if self._keyring.get(route.credential) is not None
-            and not now < circuit.open_until <= now + 2 * LONGEST_DELAY
-        ]
+        return {
+            route: circuit
+            for route, circuit in self._store.routes().items()
+            if self._destinations.can_reach(route) and not now < circuit.open_until <= now + 2 * LONGEST_DELAY
+        }
 
     def _run(self) -> None:
         next_upkeep = 0.0
@@ -129,45 +147,65 @@ class BackupWorker:
             self._wake.clear()
             try:
                 if time.monotonic() >= next_upkeep:
-                    self._store.prune()
                     next_upkeep = time.monotonic() + _UPKEEP
-                busy = False
-                for route, circuit in self._usable_routes():
-                    busy = self._work_on(route, circuit) or busy
+                    self._store.prune()
+                for route, circuit in self._usable_routes().items():
+                    self._start(route, circuit)
                 self._store.tidy()
                 complaint = ""
             except StoreError as error:
                 if str(error) != complaint:
                     complaint = str(error)
                     logger.warning("Backup waits: %s", complaint)
-                busy = False
             except Exception:
                 logger.exception("Backup stumbled and goes on.")
-                busy = False
-            if not busy:
-                self._wake.wait(self._idle_time())
+            self._wake.wait(self._idle_time())
+
+    def _start(self, route: Route, circuit: Circuit) -> None:
+        if route in self._tokens or time.monotonic() < self._rest_until.get(route, 0.0):
+            return
+        self._tokens[route] = uuid4().hex
+        self._pool.submit(partial(self._carry, route, circuit))
+
+    def _carry(self, route: Route, circuit: Circuit) -> None:
+        settled = 0
+        try:
+            settled = self._work_on(route, circuit, self._tokens[route])
+        except StoreError as error:
+            logger.warning("Backup to %s waits: %s", route.destination, error)
+        finally:
+            if not settled:
+                self._rest_until[route] = time.monotonic() + _REST
+            del self._tokens[route]
+            self._wake.set()
 
     def _idle_time(self) -> float:
+        """Seconds until there may be something to do that nobody will tell."""
+        moments = [_POLL]
         try:
-            now = time.time()
-            routes = self._store.routes()
-            opening = [max(c.open_until - now, 0.05) for c in routes.values() if c.open_until > now]
-            due = [
-                due for route, _ in self._usable(routes) if (due := self._store.next_due(route)) is not None
-            ]
+            now, clock = time.time(), time.monotonic()
+            for route, circuit in self._store.routes().items():
+                if circuit.open_until > now:
+                    moments.append(max(circuit.open_until - now, 0.05))
+                elif route not in self._tokens and self._destinations.can_reach(route):
+                    due = self._store.next_due(route)
+                    rest = max(self._rest_until.get(route, 0.0) - clock, 0.0)
+                    moments += [] if due is None else [max(due, rest, 0.005)]
+            if not self._settings.backup or not self._store.backup_switch().is_on:
+                return _POLL
         except StoreError:
             return _POLL
-        return min([_POLL, *opening, *(max(d, 0.1) for d in due)])
+        return min(moments)
 
-    def _work_on(self, route: Route, circuit: Circuit) -> bool:
-        """One claim of one route. Returns whether something was settled."""
+    def _work_on(self, route: Route, circuit: Circuit, token: str) -> int:
+        """One claim of one route. Returns how many events were settled."""
         probing = circuit.failures >= PROBE_AFTER
         if probing:
             # Everybody else keeps away while one event is risked.
             self._store.trip(route, circuit.failures, LEASE, circuit.reason)
-        token = uuid4().hex
         ids: dict[int, str] = {}
         settled = 0
+        trouble: Trouble | None = None
 
         def settle(outcomes: Sequence[Outcome]) -> None:
             nonlocal settled
@@ -180,18 +218,17 @@ class BackupWorker:
                     )
             self.confirmations.announce()
 
-        self._token = token
         try:
             events = self._store.claim(route, token, LEASE, 1 if probing else MAX_BATCH)
             ids = {event.seq: event.id for event in events}
-            trouble = self._destination(route).deliver(events, settle) if events else None
             if events:
+                destination: Destination = self._destinations.of(route)
+                trouble = destination.deliver(events, settle)
                 # What got through shows that the route works: the failures in a row begin anew.
                 self._note(route, Circuit() if trouble and settled else circuit, trouble)
         finally:
-            self._token = ""
-            self._store.release(token)
-        return settled > 0
+            self._store.release(token, trouble.reason if trouble else "")
+        return settled
 
     def _note(self, route: Route, circuit: Circuit, trouble: Trouble | None) -> None:
         if trouble is None:
@@ -208,17 +245,9 @@ class BackupWorker:
                 "Backup to %s waits; events stay on the device: %s", route.destination, trouble.reason
             )
 
-    def _destination(self, route: Route) -> Destination:
-        if route not in self._destinations:
-            client = VisionEventsClient(
-                authorization=self._keyring.get(route.credential), settings=self._settings
-            )
-            self._destinations[route] = CloudDestination(client, self._store, route, self._pool)
-        return self._destinations[route]
-
     def _keep_leases(self) -> None:
         while not self._stopping.wait(LEASE / 3):
-            if token := self._token:
+            for token in list(self._tokens.values()):
                 try:
                     self._store.renew(token, LEASE)
                 except StoreError as error:

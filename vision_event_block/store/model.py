@@ -1,17 +1,24 @@
-"""What goes into an event store and what comes out of it; the same for every engine."""
+"""What goes into an event store and what it answers; the same for every engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
+from vision_event_block.errors import InvalidEvent, StoreError, StoreFull
 from vision_event_block.images import EncodedImage
 
 State = Literal["pending", "delivered", "rejected"]
 Role = Literal["output", "input"]
+# Why an event was not recorded.
+Refusal = Literal["invalid", "full", "unavailable", "error"]
+
 
 NO_CREDENTIAL = ""
+CLOUD = "cloud"
+# Events that stay in this store: it is their destination.
+HERE = "here"
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class Route:
     """Where events go and with whose key: backup works route by route.
 
     Attributes:
-        destination: `cloud`, or the base URL of another Event Store.
+        destination: `CLOUD`, `HERE`, or the base URL of another Event Store.
         credential: Fingerprint of the key that the events were recorded with, or
             `NO_CREDENTIAL` for events that wait for the key of this device.
     """
@@ -36,6 +43,9 @@ class NewEvent:
         body: The event as JSON, as it goes on the wire but without source ids.
         images: The pictures by (position in `images` of the body, role).
         captured_at, use_case, event_type: Copied from the body, to be listed by.
+        classes: What was found in the images, to be listed by.
+        known_images: SHA-256 of pictures that are in the store already, by (position, role).
+        replaces: Whether it takes the place of an event that has its id.
     """
 
     id: str
@@ -45,15 +55,38 @@ class NewEvent:
     captured_at: float
     body: str
     images: Mapping[tuple[int, Role], EncodedImage] = field(default_factory=dict)
+    classes: frozenset[str] = frozenset()
+    known_images: Mapping[tuple[int, Role], str] = field(default_factory=dict)
+    replaces: bool = False
+
+    def digests(self) -> dict[tuple[int, Role], str]:
+        """SHA-256 of all pictures by (position, role)."""
+        return {place: image.sha256 for place, image in self.images.items()} | dict(self.known_images)
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The answer to a recorded event. `is_new` is false for an id that was in the store already."""
+    """The answer to a recorded event.
+
+    Attributes:
+        is_new: False for an id that was in the store already.
+        is_same: Whether the event in the store was this one to the letter.
+    """
 
     id: str
     state: State
     is_new: bool
+    is_same: bool = False
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image file in the store, with the name and the metadata (a JSON object) that were uploaded with it."""
+
+    data: bytes
+    content_type: str
+    name: str | None
+    metadata: str | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +115,7 @@ class Outcome:
         reason: The destination's words, for people. Empty when delivered.
         due_in: Seconds until the next attempt of a pending event.
         counts: Whether a failed attempt counts against this event (and not against its route).
+        words: What the destination said to a delivered event, for its history.
     """
 
     seq: int
@@ -89,6 +123,7 @@ class Outcome:
     reason: str = ""
     due_in: float = 0.0
     counts: bool = False
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,110 +142,82 @@ class Circuit:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A recorded event as a list shows it."""
-
-    id: str
-    state: State
-    event_type: str
-    use_case: str
-    captured_at: float
-    recorded_at: float
-    reason: str
-    body: str
-    images: int
-
-
-@dataclass(frozen=True)
 class Counts:
-    """Accounting of the store: recorded = pending + delivered + rejected + dropped, always."""
+    """Accounting of the store: recorded = pending + delivered + rejected + dropped, always.
+
+    Attributes:
+        kept: Events in the store now; delivered ones leave it in time.
+        oldest_pending: Unix time at which the oldest pending event was recorded.
+        bytes: Room that events and images take in the store.
+        refused: Events that were not recorded, by reason.
+    """
 
     recorded: int
     pending: int
     delivered: int
     rejected: int
     dropped: int
+    kept: int
     oldest_pending: float | None
     bytes: int
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
-class EventStore(Protocol):
-    """A durable, shared store of events. All methods are safe to call from any thread and process.
+@dataclass(frozen=True)
+class Latencies:
+    """How long deliveries took, from recorded to confirmed.
 
-    Every method raises `StoreError` and leaves nothing half-done.
+    Attributes:
+        counts: Number of deliveries by upper bound in seconds, each counted under the smallest that fits.
+        total: Seconds of all of them together.
     """
 
-    def record(self, events: Sequence[NewEvent]) -> list[Recorded]:
-        """Writes all events and their images in one transaction; durable when it returns."""
-        ...
+    counts: Mapping[float, int]
+    total: float
 
-    def claim(self, route: Route, token: str, lease: float, limit: int) -> list[Claimed]:
-        """Takes pending events that are due, oldest first, for `lease` seconds under this token.
 
-        An event waits while another lease is uploading one of its images, so that no image goes twice.
-        """
-        ...
+@dataclass(frozen=True)
+class Quota:
+    """What a store may hold.
 
-    def settle(self, token: str, outcomes: Iterable[Outcome]) -> list[int]:
-        """Notes outcomes; returns the `seq` of those that this token still held."""
-        ...
+    Attributes:
+        bytes: Largest size of its file.
+        records: Most events.
+        days: How long delivered events are kept.
+    """
 
-    def release(self, token: str) -> None:
-        """Gives back all that the token still holds, as it was."""
-        ...
+    bytes: int
+    records: int = 1_000_000
+    days: float = 7.0
 
-    def images_of(self, event_id: str) -> dict[tuple[int, Role], str]:
-        """SHA-256 of the pictures of an event by (position, role)."""
-        ...
 
-    def renew(self, token: str, lease: float) -> None:
-        """Prolongs the leases of a token: its worker is alive."""
-        ...
+@dataclass(frozen=True)
+class UseCase:
+    """What events are grouped by; `created_at` and `updated_at` are Unix times."""
 
-    def image(self, sha256: str) -> tuple[bytes, str] | None:
-        """Bytes and content type of a recorded image, or None if it is not in the store."""
-        ...
+    id: str
+    name: str
+    is_active: bool
+    created_at: float
+    updated_at: float
 
-    def source_ids(self, route: Route, digests: Iterable[str]) -> dict[str, str]:
-        """Source ids of those images that were uploaded on this route before."""
-        ...
 
-    def uploaded(self, route: Route, source_ids: Mapping[str, str]) -> None:
-        """Remembers uploads by SHA-256, so that they are never repeated."""
-        ...
+@dataclass(frozen=True)
+class Switch:
+    """Whether backup is wanted, by the people of this device.
 
-    def routes(self) -> dict[Route, Circuit]:
-        """Routes that have pending events, with the state of each."""
-        ...
+    Attributes:
+        changed_at: Unix time; 0 if nobody ever turned it.
+    """
 
-    def trip(self, route: Route, failures: int, open_for: float, reason: str) -> None:
-        """Opens the circuit of a route for `open_for` seconds."""
-        ...
+    is_on: bool
+    changed_at: float = 0.0
 
-    def close_circuit(self, route: Route) -> None:
-        """All is well again on this route."""
-        ...
 
-    def next_due(self, route: Route) -> float | None:
-        """Seconds until the next event of the route may be claimed, or None if nothing is pending."""
-        ...
-
-    def state(self, event_id: str) -> tuple[State, str] | None:
-        """State and reason of an event, or None if it is not in the store."""
-        ...
-
-    def counts(self) -> Counts: ...
-
-    def events(self, limit: int = 100) -> list[Listed]:
-        """The events recorded last, newest first."""
-        ...
-
-    def prune(self) -> int:
-        """Removes some delivered events that are too old or in the way; returns how many."""
-        ...
-
-    def tidy(self) -> None:
-        """Work that the store may put off while somebody waits: call it when nobody does."""
-        ...
-
-    def close(self) -> None: ...
+def refusal_of(error: BaseException | None) -> Refusal:
+    """The reason for which this error refuses an event."""
+    if isinstance(error, InvalidEvent):
+        return "invalid"
+    if isinstance(error, StoreFull):
+        return "full"
+    return "unavailable" if isinstance(error, StoreError) else "error"

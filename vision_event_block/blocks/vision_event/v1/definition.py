@@ -8,16 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter, ValidationError
 
-from vision_event_block.event import (
-    MAX_ID_LENGTH,
-    MAX_METADATA_KEY_LENGTH,
-    MAX_METADATA_KEYS,
-    METADATA_KEY_PATTERN,
-    EventType,
-    Feedback,
-    QualityResult,
-    Severity,
-)
+from vision_event_block.event import MAX_METADATA_KEY_LENGTH, MAX_METADATA_KEYS, METADATA_KEY_PATTERN
+from vision_event_block.event_data import MAX_ID_LENGTH, EventType, Feedback, QualityResult, Severity
 from vision_event_block.mending import shown
 from vision_event_block.recorder import WaitFor
 

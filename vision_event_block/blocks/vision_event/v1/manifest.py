@@ -27,7 +27,7 @@ from vision_event_block.blocks.engine import (
 )
 from vision_event_block.blocks.vision_event.v1 import texts
 from vision_event_block.blocks.vision_event.v1.definition import check_definition
-from vision_event_block.event import EventType, Feedback, QualityResult, Severity
+from vision_event_block.event_data import EventType, Feedback, QualityResult, Severity
 from vision_event_block.recorder import WaitFor
 
 # The engine checks the values of a run against these annotations and fails the whole run for one

@@ -24,8 +24,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from vision_event_block.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew, StoreUnavailable
-from vision_event_block.store.ballast import Ballast
-from vision_event_block.store.queries import load_schema
+from vision_event_block.store.sqlite.ballast import Ballast
+from vision_event_block.store.sqlite.queries import load_schema
 
 try:
     import fcntl

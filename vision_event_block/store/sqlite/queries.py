@@ -8,12 +8,15 @@ from importlib.resources import files
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
-def load_queries() -> dict[str, str]:
-    """Statement by name."""
+def _load() -> dict[str, str]:
     parts = _NAME.split((files(__package__) / "queries.sql").read_text("utf-8"))
     return {
         name: statement.strip().rstrip(";") for name, statement in zip(parts[1::2], parts[2::2], strict=True)
     }
+
+
+SQL = _load()
+"""Statement by name."""
 
 
 def load_schema() -> str:

@@ -1,0 +1,257 @@
+-- Every statement of the store. `:now` is the caller's clock; one moment for a whole transaction.
+
+-- name: insert_event
+INSERT INTO event (id, destination, credential, state, event_type, use_case, captured_at, recorded_at, settled_at, body)
+VALUES (:id, :destination, :credential, :state, :event_type, :use_case, :captured_at, :now, :settled_at, :body)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: replace_event
+-- Whoever is delivering what it replaces loses the lease, so that this is delivered after all.
+UPDATE event
+SET destination = :destination, credential = :credential, state = :state, event_type = :event_type,
+    use_case = :use_case, captured_at = :captured_at, recorded_at = :now, settled_at = :settled_at, body = :body,
+    due = 0, attempts = 0, lease_token = NULL, lease_until = 0, reason = ''
+WHERE id = :id;
+
+-- name: met
+SELECT seq, state, body FROM event WHERE id = :id;
+
+-- name: use_case_met
+INSERT INTO use_case (id, name, created_at, updated_at) VALUES (:use_case, :use_case, :now, :now)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: insert_image
+INSERT INTO image (sha256, content_type, width, height, data)
+VALUES (:sha256, :content_type, :width, :height, :data)
+ON CONFLICT (sha256) DO NOTHING;
+
+-- name: upload_image
+INSERT INTO image (sha256, content_type, width, height, data, name, metadata, keep_until)
+VALUES (:sha256, :content_type, :width, :height, :data, :name, :metadata, :keep_until)
+ON CONFLICT (sha256) DO UPDATE
+SET keep_until = max(keep_until, excluded.keep_until),
+    name = coalesce(excluded.name, name), metadata = coalesce(excluded.metadata, metadata);
+
+-- name: has_image
+SELECT 1 FROM image WHERE sha256 = :sha256;
+
+-- name: insert_event_image
+INSERT INTO event_image (event_seq, position, role, sha256) VALUES (:seq, :position, :role, :sha256);
+
+-- name: delete_event_images
+DELETE FROM event_image WHERE event_seq = :seq;
+
+-- name: insert_class
+INSERT INTO event_class (class, event_seq) VALUES (:class, :seq);
+
+-- name: delete_classes
+DELETE FROM event_class WHERE event_seq = :seq;
+
+-- name: count
+INSERT INTO tally (name, number) VALUES (:name, :number)
+ON CONFLICT (name) DO UPDATE SET number = number + excluded.number;
+
+-- name: kept
+SELECT number FROM tally WHERE name = 'kept';
+
+-- name: claim
+-- A due time or a lease further ahead than any we make comes from a clock that was wrong.
+WITH uploading (sha256) AS (
+    SELECT sha256
+    FROM event JOIN event_image ON event_seq = seq
+    WHERE lease_token IS NOT NULL AND lease_until > :now AND lease_until <= :now + :horizon
+      AND destination = :destination AND credential = :credential
+    EXCEPT
+    SELECT sha256 FROM upload WHERE destination = :destination AND credential = :credential
+      AND sha256 IN (SELECT sha256 FROM event JOIN event_image ON event_seq = seq WHERE lease_token IS NOT NULL)
+)
+UPDATE event SET lease_token = :token, lease_until = :now + :lease
+WHERE seq IN (
+    SELECT seq FROM event AS candidate
+    WHERE state = 'pending' AND destination = :destination AND credential = :credential
+      AND (due <= :now OR due > :now + :horizon)
+      AND (lease_until <= :now OR lease_until > :now + :horizon)
+      AND NOT EXISTS (
+          SELECT 1 FROM event_image WHERE event_seq = candidate.seq AND sha256 IN (SELECT sha256 FROM uploading)
+      )
+    ORDER BY seq LIMIT :limit
+)
+RETURNING seq, id, use_case, body, attempts;
+
+-- name: images_of
+SELECT position, role, sha256 FROM event_image WHERE event_seq = :seq;
+
+-- name: images_of_id
+SELECT position, role, sha256 FROM event JOIN event_image ON event_seq = seq WHERE id = :id;
+
+-- name: settle
+UPDATE event
+SET state = :state, reason = :reason, due = :now + :due_in, attempts = attempts + :counts,
+    settled_at = CASE :state WHEN 'pending' THEN NULL ELSE :now END,
+    lease_token = NULL, lease_until = 0
+WHERE seq = :seq AND lease_token = :token AND state = 'pending'
+RETURNING recorded_at;
+
+-- name: happened
+INSERT INTO history (event_seq, what, words, first_at, last_at) VALUES (:seq, :what, :words, :now, :now)
+ON CONFLICT (event_seq, what, words) DO UPDATE SET last_at = excluded.last_at, times = times + 1;
+
+-- name: forget_early_history
+DELETE FROM history WHERE event_seq = :seq AND last_at < (
+    SELECT last_at FROM history WHERE event_seq = :seq ORDER BY last_at DESC LIMIT 1 OFFSET :kept
+);
+
+-- name: history
+SELECT what, words, first_at, last_at, times FROM event JOIN history ON event_seq = seq
+WHERE id = :id ORDER BY last_at, first_at;
+
+-- name: latency
+INSERT INTO latency (seconds, number, total) VALUES (:seconds, 1, :took)
+ON CONFLICT (seconds) DO UPDATE SET number = number + 1, total = total + excluded.total;
+
+-- name: latencies
+SELECT seconds, number, total FROM latency ORDER BY seconds;
+
+-- name: held
+SELECT seq FROM event WHERE lease_token = :token;
+
+-- name: release
+UPDATE event SET lease_token = NULL, lease_until = 0 WHERE lease_token = :token;
+
+-- name: renew
+UPDATE event SET lease_until = :until WHERE lease_token = :token;
+
+-- name: image
+SELECT data, content_type, name, metadata FROM image WHERE sha256 = :sha256;
+
+-- name: source_id
+SELECT source_id FROM upload
+WHERE sha256 = :sha256 AND destination = :destination AND credential = :credential;
+
+-- name: uploaded
+INSERT INTO upload (sha256, destination, credential, source_id)
+VALUES (:sha256, :destination, :credential, :source_id)
+ON CONFLICT (sha256, destination, credential) DO UPDATE SET source_id = excluded.source_id;
+
+-- name: routes
+-- A loose index scan: one step per route, however many events are pending.
+WITH RECURSIVE route (destination, credential) AS (
+    SELECT destination, credential FROM (
+        SELECT destination, credential FROM event WHERE state = 'pending'
+        ORDER BY destination, credential LIMIT 1)
+    UNION ALL
+    SELECT following.destination, following.credential FROM route JOIN event AS following
+    ON following.seq = (
+        SELECT seq FROM event WHERE state = 'pending'
+          AND (destination, credential) > (route.destination, route.credential)
+        ORDER BY destination, credential LIMIT 1)
+)
+SELECT destination, credential, coalesce(failures, 0), coalesce(open_until, 0), coalesce(reason, '')
+FROM route LEFT JOIN circuit USING (destination, credential);
+
+-- name: trip
+INSERT INTO circuit (destination, credential, failures, open_until, reason)
+VALUES (:destination, :credential, :failures, :open_until, :reason)
+ON CONFLICT (destination, credential) DO UPDATE
+SET failures = excluded.failures, open_until = excluded.open_until, reason = excluded.reason;
+
+-- name: close_circuit
+DELETE FROM circuit WHERE destination = :destination AND credential = :credential;
+
+-- name: next_due
+SELECT min(max(CASE WHEN due > :now + :horizon THEN 0 ELSE due END,
+               CASE WHEN lease_until > :now + :horizon THEN 0 ELSE lease_until END))
+FROM (SELECT due, lease_until FROM event
+      WHERE state = 'pending' AND destination = :destination AND credential = :credential
+      ORDER BY seq LIMIT 1000);
+
+-- name: state
+SELECT state, reason FROM event WHERE id = :id;
+
+-- name: tally
+SELECT name, number FROM tally;
+
+-- name: oldest_pending
+SELECT recorded_at FROM event WHERE state = 'pending' ORDER BY seq LIMIT 1;
+
+-- name: retry
+UPDATE event SET state = 'pending', reason = '', due = 0, attempts = 0, settled_at = NULL, recorded_at = recorded_at
+WHERE state = 'rejected' AND (:id IS NULL OR id = :id)
+RETURNING seq;
+
+-- name: hurry
+UPDATE event SET due = 0 WHERE state = 'pending' AND id = :id;
+
+-- name: switch
+UPDATE switch SET is_on = :is_on, changed_at = :now WHERE name = :name AND is_on <> :is_on;
+
+-- name: switched
+SELECT is_on, changed_at FROM switch WHERE name = :name;
+
+-- name: prunable_by_age
+SELECT seq FROM event WHERE state = 'delivered' AND settled_at < :before ORDER BY settled_at LIMIT :limit;
+
+-- name: prunable
+SELECT seq FROM event WHERE state = 'delivered' ORDER BY settled_at LIMIT :limit;
+
+-- name: delete_event
+DELETE FROM event WHERE seq = :seq;
+
+-- name: delete_orphans
+-- Images of a deleted event that no other event uses and nobody has just uploaded.
+DELETE FROM image WHERE sha256 = :sha256 AND keep_until < :now
+  AND NOT EXISTS (SELECT 1 FROM event_image WHERE event_image.sha256 = image.sha256);
+
+-- name: delete_unclaimed
+-- Uploaded images whose event never came.
+DELETE FROM image WHERE sha256 IN (
+    SELECT sha256 FROM image WHERE keep_until > 0 AND keep_until < :now
+      AND NOT EXISTS (SELECT 1 FROM event_image WHERE event_image.sha256 = image.sha256)
+    LIMIT :limit
+);
+
+-- name: settle_claimed
+UPDATE image SET keep_until = 0 WHERE keep_until > 0 AND keep_until < :now;
+
+-- name: found
+SELECT seq, id, state, event_type, use_case, captured_at, recorded_at, settled_at, reason, attempts, body,
+       destination, credential
+FROM event
+
+-- name: over_time
+SELECT CAST((captured_at - :since) / :step AS INTEGER), event_type, count(*)
+FROM event INDEXED BY event_captured WHERE captured_at >= :since AND captured_at < :until GROUP BY 1, 2;
+
+-- name: classes
+-- A loose index scan: one step per class, however many events show it.
+WITH RECURSIVE name (class) AS (
+    SELECT min(class) FROM event_class
+    UNION ALL
+    SELECT (SELECT min(class) FROM event_class WHERE class > name.class) FROM name WHERE class IS NOT NULL
+)
+SELECT class FROM name WHERE class IS NOT NULL LIMIT :limit;
+
+-- name: event_metadata
+SELECT DISTINCT key, type FROM event, json_each(body, '$.customMetadata') WHERE use_case = :use_case ORDER BY 1, 2;
+
+-- name: image_metadata
+SELECT DISTINCT entry.key, entry.type
+FROM event JOIN event_image ON event_seq = seq JOIN image USING (sha256), json_each(metadata) AS entry
+WHERE use_case = :use_case AND metadata IS NOT NULL ORDER BY 1, 2;
+
+-- name: use_cases
+SELECT id, name, is_active, created_at, updated_at FROM use_case WHERE (:id IS NULL OR id = :id)
+  AND (:is_active IS NULL OR is_active = :is_active) ORDER BY created_at, id;
+
+-- name: add_use_case
+INSERT INTO use_case (id, name, created_at, updated_at) VALUES (:id, :name, :now, :now) ON CONFLICT (id) DO NOTHING;
+
+-- name: same_name
+SELECT 1 FROM use_case WHERE name = :name COLLATE NOCASE AND id <> :id;
+
+-- name: change_use_case
+UPDATE use_case SET name = coalesce(:name, name), is_active = coalesce(:is_active, is_active), updated_at = :now
+WHERE id = :id;
+
+-- name: dropped
+SELECT seq, state FROM event WHERE id = :id AND (:use_case IS NULL OR use_case = :use_case);
