@@ -184,6 +184,25 @@ class Recorder:
         self._ensure()
         return self._worker.waits_for(route)
 
+    def switch_backup(self, is_on: bool) -> None:
+        """Turns the backup of every process on this store on or off.
+
+        Raises:
+            StoreError: The switch could not be turned.
+        """
+        self.store.switch_backup(is_on)
+        self._worker.notify()
+
+    def retry(self, event_id: str | None = None) -> int:
+        """Makes a rejected event pending again, or all of them; returns how many.
+
+        Raises:
+            StoreError: The store could not be written.
+        """
+        retried = self.store.retry(event_id)
+        self._worker.notify()
+        return retried
+
     def commit(self, timeout: float) -> bool:
         """Waits until all that was handed over is on disk; false if the time was not enough."""
         return self._pid != os.getpid() or self._writer.drain(timeout)

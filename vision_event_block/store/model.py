@@ -83,10 +83,12 @@ class Recorded:
 class StoredImage:
     """An image file in the store, with the name and the metadata (a JSON object) that were uploaded with it."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     content_type: str
-    name: str | None
-    metadata: str | None
+    width: int
+    height: int
+    name: str | None = None
+    metadata: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ ON CONFLICT (id) DO NOTHING;
 -- Whoever is delivering what it replaces loses the lease, so that this is delivered after all.
 UPDATE event
 SET destination = :destination, credential = :credential, state = :state, event_type = :event_type,
-    use_case = :use_case, captured_at = :captured_at, recorded_at = :now, settled_at = :settled_at, body = :body,
+    use_case = :use_case, captured_at = :captured_at, settled_at = :settled_at, body = :body,
     due = 0, attempts = 0, lease_token = NULL, lease_until = 0, reason = ''
 WHERE id = :id;
 
 -- name: met
-SELECT seq, state, body FROM event WHERE id = :id;
+SELECT seq, state, body, destination FROM event WHERE id = :id;
 
 -- name: use_case_met
 INSERT INTO use_case (id, name, created_at, updated_at) VALUES (:use_case, :use_case, :now, :now)
@@ -122,7 +122,7 @@ UPDATE event SET lease_token = NULL, lease_until = 0 WHERE lease_token = :token;
 UPDATE event SET lease_until = :until WHERE lease_token = :token;
 
 -- name: image
-SELECT data, content_type, name, metadata FROM image WHERE sha256 = :sha256;
+SELECT data, content_type, width, height, name, metadata FROM image WHERE sha256 = :sha256;
 
 -- name: source_id
 SELECT source_id FROM upload

@@ -106,19 +106,23 @@ class SQLiteEventStore:
         cursor = connection.execute(SQL["insert_event"], row)
         seq = cursor.lastrowid
         is_new = cursor.rowcount > 0
+        comes_back = False
         if is_new:
             _count(connection, recorded=1, kept=1, **{state: 1})
         else:
-            seq, before, body = connection.execute(SQL["met"], {"id": event.id}).fetchone()
+            seq, before, body, destination = connection.execute(SQL["met"], {"id": event.id}).fetchone()
             is_same = body == event.body and _images_of(connection, seq) == event.digests()
-            if not event.replaces or (is_same and before != "rejected"):
+            # A step whose Event Store turns out to be this very store: the event goes on from here.
+            comes_back = is_same and before == "pending" and destination != event.route.destination
+            may_replace = event.replaces and (before == "rejected" or not is_same)
+            if not may_replace and not comes_back:
                 return Recorded(event.id, before, is_new=False, is_same=is_same)
             connection.execute(SQL["replace_event"], row)
             _count(connection, **{before: -1})
             _count(connection, **{state: 1})
             _happened(connection, seq, "replaced", "", now)
         self._attach(connection, event, seq, now)
-        return Recorded(event.id, state, is_new, is_same=is_new)
+        return Recorded(event.id, state, is_new, is_same=is_new or comes_back)
 
     def _attach(self, connection: sqlite3.Connection, event: NewEvent, seq: int | None, now: float) -> None:
         """Everything of an event that is not in its own row, in place of what was there."""

@@ -70,7 +70,7 @@ class VisionEventBlockV1(WorkflowBlock):
     def _record(self, elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
         recorder = shared_recorder()
         results: dict[int, dict[str, Any]] = {}
-        waiting: dict[WaitFor, list[tuple[int, Draft, Turn, list[str]]]] = {}
+        waiting: dict[tuple[WaitFor, str | None], list[tuple[int, Draft, Turn, list[str]]]] = {}
         for index, fields in enumerate(elements):
             notes: list[str] = []
             if self._disable_sinks or mending.truth(fields["disable_sink"]):
@@ -83,10 +83,13 @@ class VisionEventBlockV1(WorkflowBlock):
                 results[index] = _result("throttled", "Sink cooldown applies", throttled=True)
                 continue
             draft = _draft(recorder, fields, captured_at, stream, notes)
-            waiting.setdefault(_wait_for(fields, notes), []).append((index, draft, turn, notes))
-        for wait_for, entries in waiting.items():
+            together = (_wait_for(fields, notes), _event_store(fields))
+            waiting.setdefault(together, []).append((index, draft, turn, notes))
+        for (wait_for, event_store), entries in waiting.items():
             drafts = [draft for _, draft, _, _ in entries]
-            receipts = recorder.record_drafts(drafts, wait_for=wait_for, api_key=self._api_key)
+            receipts = recorder.record_drafts(
+                drafts, wait_for=wait_for, api_key=self._api_key, event_store_url=event_store
+            )
             for (index, _, turn, notes), receipt in zip(entries, receipts, strict=True):
                 if not receipt.event_id:
                     turn.give_back()
@@ -154,6 +157,13 @@ def _wait_for(fields: Mapping[str, Any], notes: list[str]) -> WaitFor:
         )
         return "storage"
     return "storage" if mending.truth(fields["fire_and_forget"]) else "delivery"
+
+
+def _event_store(fields: Mapping[str, Any]) -> str | None:
+    """The Event Store to deliver to, or None for the destination of this device."""
+    if not mending.truth(fields["write_to_event_store"]):
+        return None
+    return str(fields["event_store_url"])
 
 
 def _of_receipt(receipt: Receipt, notes: list[str]) -> dict[str, Any]:

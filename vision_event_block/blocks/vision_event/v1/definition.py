@@ -28,6 +28,8 @@ _LITERALS: dict[str, TypeAdapter[Any]] = {
         "cooldown_seconds": _NotNegative,
         "fire_and_forget": StrictBool,
         "disable_sink": StrictBool,
+        "write_to_event_store": StrictBool,
+        "event_store_url": Annotated[StrictStr, Field(pattern=r"^https?://[^/]")],
         **dict.fromkeys(
             (
                 "external_id", "location", "item_type", "alert_type", "alert_description", "custom_value",
@@ -50,11 +52,6 @@ def check_definition(definition: Mapping[str, Any]) -> dict[str, Any]:
         use_case = checked.pop("use_case")
         if checked.setdefault("solution", use_case) != use_case:
             raise ValueError("`use_case` and `solution` are two names of one field: give only one of them.")
-    if checked.get("write_to_event_store", False) is not False:
-        raise ValueError(
-            "`write_to_event_store` is not supported by this version: the event is recorded on this device "
-            "and delivered to the Roboflow cloud. Remove the field, or keep the stock block for this step."
-        )
     for name, allowed in _LITERALS.items():
         if name in checked and not _is_selector(checked[name]):
             _check(name, checked[name], allowed)

@@ -213,6 +213,20 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         examples=["storage", "nothing", "delivery", "$inputs.wait_for"],
         json_schema_extra={"values_metadata": texts.WAIT_FOR},
     )
+    write_to_event_store: Truth = Field(
+        default=False,
+        title="Write to Event Store",
+        description="Deliver to the Event Store of a device instead of the Roboflow cloud. The event is recorded "
+        "here first all the same.",
+        examples=[False, True, "$inputs.write_to_event_store"],
+    )
+    event_store_url: str | Selector(kind=[STRING_KIND]) | Anything = Field(
+        default="http://localhost:8001",
+        title="Event Store URL",
+        description="Base URL of the Event Store. If it asks for a key, set `EVENT_INGESTION_API_KEY`.",
+        examples=["http://localhost:8001", "$inputs.event_store_url"],
+        json_schema_extra={"relevant_for": {"write_to_event_store": {"values": [True], "required": True}}},
+    )
     disable_sink: Truth = Field(
         default=False,
         title="Disable Sink",

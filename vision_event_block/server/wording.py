@@ -1,0 +1,106 @@
+"""How values read on a page."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment
+
+from vision_event_block.store.listing import Listed
+
+_SHOWN_CLASSES = 3
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def moment(seconds: float) -> str:
+    """A Unix time in the zone of this device."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def zone() -> str:
+    """The name of the zone of this device."""
+    return datetime.now().astimezone().tzname() or "its local time"
+
+
+def iso(seconds: float) -> str:
+    """A Unix time for programs."""
+    return datetime.fromtimestamp(seconds).astimezone().isoformat()
+
+
+def size(number: float) -> str:
+    """Bytes in the unit that people would use."""
+    for unit in _UNITS[:-1]:
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} {_UNITS[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its largest unit."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def words(name: str) -> str:
+    """`quality_check` as people write it."""
+    return name.replace("_", " ").capitalize()
+
+
+def path_of(event_id: str | None) -> str:
+    """An event id as part of an address."""
+    return quote(event_id or "", safe="")
+
+
+def headline(event: Listed) -> str:
+    """What an event says first."""
+    data = json.loads(event.body).get("eventData") or {}
+    parts = {
+        "quality_check": [data.get("result", "")],
+        "inventory_count": [data.get("itemCount", ""), data.get("itemType", ""), data.get("location", "")],
+        "safety_alert": [data.get("severity", ""), data.get("alertType", ""), data.get("description", "")],
+        "custom": [data.get("value", "")],
+        "operator_feedback": [data.get("feedback", "")],
+    }[event.event_type]
+    return " · ".join(str(part) for part in parts if part != "")
+
+
+def verdict(event: Listed) -> str:
+    """Whether an event is good or bad news: `good`, `bad`, or neither."""
+    data = json.loads(event.body).get("eventData") or {}
+    if data.get("result") == "fail" or data.get("severity") == "high" or data.get("feedback") == "incorrect":
+        return "bad"
+    return "good" if data.get("result") == "pass" or data.get("feedback") == "correct" else ""
+
+
+def found(event: Listed) -> str:
+    """What was found in the images of an event, the most frequent first."""
+    images = json.loads(event.body).get("images", [])
+    lists = (entries for image in images for entries in image.values() if isinstance(entries, list))
+    names = Counter(entry["class"] for entries in lists for entry in entries)
+    shown = [f"{number} {name}" for name, number in names.most_common(_SHOWN_CLASSES)]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def picture(event: Listed) -> str | None:
+    """SHA-256 of the picture that stands for an event, if it has one."""
+    wire = json.loads(event.body)
+    position = wire.get("displayImagePosition") or 0
+    return event.images.get((position, "output")) or event.images.get((position, "input"))
+
+
+def add_to(environment: Environment) -> None:
+    """Makes these filters of templates."""
+    filters: tuple[Callable[..., Any], ...] = (
+        moment, iso, size, duration, words, path_of, headline, verdict, found, picture,
+    )  # fmt: skip
+    environment.globals["zone"] = zone
+    environment.filters.update({filter_.__name__: filter_ for filter_ in filters})
