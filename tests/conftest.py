@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cloud import KEY, Cloud
+from tests.link import Link
+from tests.site import KEY
 from vision_event_block.recorder import Recorder
 from vision_event_block.settings import Settings
 
 _HOST_NAMES = (
     "ROBOFLOW_API_KEY", "API_KEY", "API_BASE_URL", "ROBOFLOW_API_EXTRA_HEADERS", "DEVICE_ID",
-    "SECURE_GATEWAY", "LICENSE_SERVER", "ROBOFLOW_REGION", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
+    "SECURE_GATEWAY", "LICENSE_SERVER", "EVENT_INGESTION_API_KEY", "ROBOFLOW_REGION", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
 )  # fmt: skip
 
 
@@ -30,10 +31,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    server = Cloud()
-    yield server
-    server.stop()
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Link]:
+    """The destination: the real service, over a network that can fail."""
+    link = Link.to_new_site(tmp_path_factory.mktemp("site"))
+    yield link
+    link.close()
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def make_recorder(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
     """Makes recorders that are closed at the end of the test."""
     made: list[Recorder] = []
 
-    def make(cloud: Cloud | None = None, **settings: object) -> Recorder:
+    def make(cloud: Link | None = None, **settings: object) -> Recorder:
         settings.setdefault("store", str(tmp_path / "events.db"))
         settings.setdefault("exit_flush_seconds", 0)
         if cloud is not None:

@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("roboflow_workflows", reason="the Workflows engine is not installed")
 
-from tests.cloud import KEY, Cloud
+from tests.link import Link
+from tests.site import KEY
 from vision_event_block import recorder as recorder_module
 from vision_event_block.blocks.cooldown import COOLDOWN
 
@@ -32,7 +33,7 @@ def plugin(clean_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def connected(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def connected(cloud: Link, monkeypatch: pytest.MonkeyPatch) -> Link:
     """The environment of a device with a key."""
     monkeypatch.setenv("API_BASE_URL", cloud.url)
     monkeypatch.setenv("ROBOFLOW_API_KEY", KEY)

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import a_frame, wait_until
 from tests.engine import predictions as recorded
 from tests.engine.conftest import TYPE, event_step, predictions_input, workflow
+from tests.site import OTHER_KEY
 
 
 def _body(store: Any, index: int = 0) -> dict[str, Any]:
@@ -311,10 +312,9 @@ def test_fire_and_forget_means_storage_and_waiting_means_delivery(run, connected
 
 def test_the_key_of_the_run_is_used(run, connected):
     """The server hands it over with each request."""
-    connected.workspaces["key-of-the-request"] = "other"
-    init = {"workflows_core.api_key": "key-of-the-request"}
+    init = {"workflows_core.api_key": OTHER_KEY}
     (result,) = run(workflow(event_step(wait_for="delivery")), init=init, image=a_frame(1))
-    assert connected.owner[result["event"]["event_id"]] == "other"
+    assert connected.key_of[result["event"]["event_id"]] == OTHER_KEY
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,8 @@ def test_the_key_of_the_run_is_used(run, connected):
         ({"cooldown_seconds": -1}, "cooldown_seconds"),
         ({"wait_for": "ever"}, "wait_for"),
         ({"qc_result": "maybe"}, "qc_result"),
-        ({"write_to_event_store": True}, "write_to_event_store"),
+        ({"write_to_event_store": "yes"}, "write_to_event_store"),
+        ({"event_store_url": "localhost:8001"}, "event_store_url"),
         ({"use_case": "another"}, "use_case"),
     ],
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud import KEY, Cloud
+from tests.link import Link
+from tests.site import KEY
 
 _ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,7 @@ class Process:
     """A process that runs `record.py`; `ids` are those that it told of before its end."""
 
     def __init__(
-        self, store: Path, cloud: Cloud, name: str, count: int, wait_for: str, **settings: str
+        self, store: Path, cloud: Link, name: str, count: int, wait_for: str, **settings: str
     ) -> None:
         environment = {
             **os.environ,
@@ -49,7 +50,7 @@ class Process:
 
 
 @pytest.fixture
-def start(tmp_path: Path, cloud: Cloud) -> Iterator[Callable[..., Process]]:
+def start(tmp_path: Path, cloud: Link) -> Iterator[Callable[..., Process]]:
     started: list[Process] = []
 
     def start(name: str = "p", count: int = 10**6, wait_for: str = "storage", **settings: str) -> Process:
@@ -62,7 +63,7 @@ def start(tmp_path: Path, cloud: Cloud) -> Iterator[Callable[..., Process]]:
         process.process.communicate()
 
 
-def judge(cloud: Cloud, told: set[str]) -> None:
+def judge(cloud: Link, told: set[str]) -> None:
     """Every id that was told is there, once, with images that are there too; nothing else refers to nothing."""
     lost = told - set(cloud.events)
     assert not lost, f"{len(lost)} of {len(told)} lost"

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from tests.cloud import Fault
 from tests.conftest import wait_until
 from tests.faults.conftest import judge
+from tests.link import Fault
 from vision_event_block.store.model import Quota
 from vision_event_block.store.sqlite import SQLiteEventStore
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud import Cloud
 from tests.conftest import a_frame, wait_until
+from tests.link import Link
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_disk_that_somebody_else_filled_refuses_and_takes_again_when_there_is_
     wait_until(lambda: set(ids) <= set(cloud.events), 40)
 
 
-def test_a_disk_full_of_pending_events_drains_when_the_cloud_is_back(small_disk, make_recorder, cloud: Cloud):
+def test_a_disk_full_of_pending_events_drains_when_the_cloud_is_back(small_disk, make_recorder, cloud: Link):
     """A full disk must be left again without help: settling writes before anything is freed."""
     recorder = make_recorder(cloud, store=str(small_disk / "events.db"))
     cloud.stop()

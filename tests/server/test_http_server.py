@@ -22,10 +22,11 @@ import requests
 if importlib.util.find_spec("inference") is None or importlib.util.find_spec("uvicorn") is None:
     pytest.skip("the inference server is not installed", allow_module_level=True)
 
-from tests.cloud import KEY, Cloud
 from tests.conftest import a_frame, wait_until
 from tests.engine.conftest import TYPE, event_step, predictions_input, workflow
 from tests.engine.predictions import OBJECT_DETECTION
+from tests.link import Link
+from tests.site import KEY
 from vision_event_block.store.model import Quota
 from vision_event_block.store.sqlite import SQLiteEventStore
 
@@ -41,7 +42,7 @@ def an_image(seed: int, file_type: str = ".png") -> dict[str, str]:
 class Server:
     """One inference server and the cloud it delivers to."""
 
-    def __init__(self, folder: Path, cloud: Cloud) -> None:
+    def __init__(self, folder: Path, cloud: Link) -> None:
         self.cloud = cloud
         self.store = folder / "events.db"
         with socket.socket() as free:
@@ -105,12 +106,12 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    cloud = Cloud()
+    cloud = Link.to_new_site(tmp_path_factory.mktemp("site"))
     running = Server(tmp_path_factory.mktemp("server"), cloud)
     yield running
     if running.process.poll() is None:
         running.stop()
-    cloud.stop()
+    cloud.close()
 
 
 def test_the_builder_is_told_of_the_step(server):
@@ -202,4 +203,4 @@ def test_a_server_that_is_stopped_leaves_its_events_to_the_next_process(server, 
     wait_until(lambda: ids <= set(server.cloud.events), 40)
     for event_id in ids:
         assert json.loads(recorder.store.catalog.events(limit=1000)[0].body)
-        assert server.cloud.owner[event_id] == "plant"
+        assert server.cloud.key_of[event_id] == KEY

@@ -8,7 +8,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from tests.cloud import KEY, Fault
+from tests.conftest import a_frame
+from tests.link import Fault
+from tests.site import KEY
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.errors import (
     ApiError,
@@ -19,10 +21,11 @@ from vision_event_block.errors import (
     ServerError,
 )
 from vision_event_block.event import VisionEvent
+from vision_event_block.images import encode_jpeg
 from vision_event_block.settings import Settings
 from vision_event_block.transport import retry_after
 
-JPEG = b"\xff\xd8\xff\xe0 a picture"
+JPEG = encode_jpeg(a_frame(0), 85).data
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_connections_are_kept(client, cloud):
     """The stock block opens a new one for every request."""
     for _ in range(10):
         client.create_event(an_event())
-    assert cloud._connections == 1
+    assert cloud.connections == 1
 
 
 def test_a_netrc_does_not_replace_the_key(cloud, tmp_path, monkeypatch):

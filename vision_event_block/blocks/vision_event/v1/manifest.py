@@ -215,7 +215,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
     )
     write_to_event_store: Truth = Field(
         default=False,
-        title="Write to Event Store",
+        title="Write to Local Event Store",
         description="Deliver to the Event Store of a device instead of the Roboflow cloud. The event is recorded "
         "here first all the same.",
         examples=[False, True, "$inputs.write_to_event_store"],
@@ -225,7 +225,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         title="Event Store URL",
         description="Base URL of the Event Store. If it asks for a key, set `EVENT_INGESTION_API_KEY`.",
         examples=["http://localhost:8001", "$inputs.event_store_url"],
-        json_schema_extra={"relevant_for": {"write_to_event_store": {"values": [True], "required": True}}},
+        json_schema_extra={"relevant_for": {"write_to_event_store": {"values": [True], "required": False}}},
     )
     disable_sink: Truth = Field(
         default=False,
