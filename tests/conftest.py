@@ -74,7 +74,10 @@ def a_frame(seed: int, height: int = 90, width: int = 120) -> np.ndarray:
 def wait_until(condition: Callable[[], object], timeout: float = 20.0, what: str = "") -> None:
     """Waits for something that another thread or process does."""
     deadline = time.monotonic() + timeout
+    pause = 0.01
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {what or condition}")
-        time.sleep(0.01)
+        # Asking costs the others time, too.
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.3)

@@ -73,6 +73,11 @@ class Link:
         return self.site.events
 
     @property
+    def ids(self) -> set[str]:
+        """Ids of the events that arrived."""
+        return {event.id for event in self.site.store.catalog.events(limit=100_000)}
+
+    @property
     def images(self) -> dict[str, bytes]:
         """Every uploaded image by its source id."""
         answers = self._answers("/vision-events/upload")

@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from typing_extensions import Self
 
@@ -123,6 +131,14 @@ class VisionEvent(_Part):
     event_data: dict[str, str | int] | None = None
     custom_metadata: Metadata | None = None
     comment: LongText | None = None
+
+    @field_validator("display_image_position")
+    @classmethod
+    def _is_an_image(cls, position: int | None, known: ValidationInfo) -> int | None:
+        count = len(known.data.get("images", ()))
+        if position is not None and position >= count:
+            raise ValueError(f"there are {count} images, counted from 0")
+        return position
 
     @model_validator(mode="after")
     def _data_fits_type(self) -> Self:

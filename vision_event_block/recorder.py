@@ -287,6 +287,10 @@ class Recorder:
     ) -> list[Receipt]:
         try:
             route = self.route(api_key, event_store_url)
+        except (InvalidEvent, ValueError) as error:
+            self._count_refused(error, len(compositions))
+            return [_refused(error) for _ in compositions]
+        try:
             if wait_for == "nothing" and self._hand_over(compositions, route):
                 return [_receipt(composition, "Handed over to be recorded.") for composition in compositions]
             recorded = self.record_events([composition.new_event(route) for composition in compositions])
@@ -295,13 +299,11 @@ class Recorder:
                 for composition, answer in zip(compositions, recorded, strict=True)
             ]
             return self._confirm(receipts, route) if wait_for == "delivery" else receipts
-        except (VisionEventError, ValueError) as expected:
-            error: Exception = expected
-        except Exception as unexpected:  # a broken sink must not stop a production line
+        except VisionEventError as error:
+            return [_refused(error) for _ in compositions]
+        except Exception as error:  # a broken sink must not stop a production line
             logger.exception("Events could not be recorded.")
-            error = unexpected
-        self._count_refused(error, len(compositions))
-        return [_refused(error) for _ in compositions]
+            return [_refused(error) for _ in compositions]
 
     def _count_refused(self, error: Exception, number: int = 1) -> None:
         with contextlib.suppress(Exception):  # the settings may name no store at all

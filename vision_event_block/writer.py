@@ -86,11 +86,8 @@ class Writer:
             prepared = [(job, events) for job in group if (events := self._prepare(job)) is not None]
             if not self._record(prepared):
                 for pair in prepared:
-                    if not self._record([pair], last_try=True) and not pair[0].awaited:
-                        lost = ", ".join(event.id for event in pair[1])
-                        error = pair[0].done.exception()
-                        logger.error("Events lost, not recorded: %s: %s", lost, error)
-                        self._store.refused(refusal_of(error), len(pair[1]))
+                    if not self._record([pair], last_try=True):
+                        self._refused(*pair)
             with self._lock:
                 self._held -= sum(job.bytes for job in group)
             self._after_commit()
@@ -126,6 +123,12 @@ class Writer:
         for job, own in prepared:
             job.done.set_result([next(answers) for _ in own])
         return True
+
+    def _refused(self, job: Job, events: Sequence[NewEvent]) -> None:
+        error = job.done.exception()
+        self._store.refused(refusal_of(error), len(events))
+        if not job.awaited:
+            logger.error("Events lost, not recorded: %s: %s", ", ".join(event.id for event in events), error)
 
     def _after_commit(self) -> None:
         """What may be done while nobody waits. It must not end this thread, whatever it is."""

@@ -36,7 +36,7 @@ def test_many_events_travel_in_few_requests(cloud, make_recorder):
     recorder = make_recorder(cloud)
     recorder.resume()
     assert recorder.flush(20)
-    assert set(cloud.events) == set(ids)
+    assert cloud.ids == set(ids)
     assert cloud.count("/vision-events/batch") == 2
     assert cloud.count("/vision-events") == 0
     assert cloud.connections <= recorder.settings.uploads + 1
@@ -61,7 +61,7 @@ def test_an_upload_is_remembered_when_the_event_then_fails(cloud, make_recorder)
     )
     recorder = make_recorder(cloud)
     ids = record_many(recorder, 3)
-    wait_until(lambda: set(cloud.events) == set(ids))
+    wait_until(lambda: cloud.ids == set(ids))
     assert cloud.count("/vision-events/upload") == 3
 
 
@@ -86,7 +86,7 @@ def test_an_outage_delays_and_loses_nothing(cloud, make_recorder):
     ids = record_many(recorder, 20)
     wait_until(lambda: any(circuit.failures for circuit in recorder.store.routes().values()))
     cloud.start()
-    wait_until(lambda: set(cloud.events) == set(ids), 40)
+    wait_until(lambda: cloud.ids == set(ids), 40)
     assert cloud.referenced_images() == set(cloud.images)
 
 
@@ -95,7 +95,7 @@ def test_one_in_five_requests_refused_with_503_loses_nothing_and_leaves_no_orpha
     cloud.fault = lambda r: Fault(status=503) if r.number % 5 == 0 else None
     recorder = make_recorder(cloud)
     ids = record_many(recorder, 60)
-    wait_until(lambda: set(cloud.events) == set(ids), 60)
+    wait_until(lambda: cloud.ids == set(ids), 60)
     assert cloud.referenced_images() == set(cloud.images)
 
 
@@ -112,7 +112,7 @@ def test_a_refused_event_is_isolated_and_the_rest_of_its_batch_flows_on(cloud, m
     recorder = make_recorder(cloud)
     recorder.resume()
     assert recorder.flush(20)
-    assert set(cloud.events) == set(good)
+    assert cloud.ids == set(good)
     state, reason = recorder.store.state(bad)
     assert state == "rejected"
     assert "deviceId is poison" in reason
@@ -127,7 +127,7 @@ def test_a_batch_that_creates_fewer_than_sent_is_partly_refused(cloud, make_reco
     recorder = make_recorder(cloud)
     recorder.resume()
     assert recorder.flush(20)
-    assert set(cloud.events) == set(ids) - {ids[3]}
+    assert cloud.ids == set(ids) - {ids[3]}
     assert recorder.store.state(ids[3]) == ("rejected", recorder.store.state(ids[3])[1])
     assert "eventData.result" in recorder.store.state(ids[3])[1]
 
@@ -196,7 +196,7 @@ def test_an_event_of_a_key_that_this_process_does_not_have_waits(cloud, make_rec
     recorder.close()
     later = make_recorder(cloud)
     mine = later.record(use_case="uc").event_id
-    wait_until(lambda: mine in cloud.events)
+    wait_until(lambda: mine in cloud.ids)
     assert later.flush(1)
     assert theirs not in cloud.events
     assert later.store.state(theirs)[0] == "pending"
@@ -255,7 +255,7 @@ def test_an_answer_that_is_not_the_api_s_counts_as_no_delivery(cloud, make_recor
     cloud.fault = lambda r: next(first, None)
     recorder = make_recorder(cloud)
     event_id = recorder.record(use_case="uc").event_id
-    wait_until(lambda: event_id in cloud.events)
+    wait_until(lambda: event_id in cloud.ids)
 
 
 def test_a_plain_500_for_one_event_does_not_hold_up_the_others(cloud, make_recorder):
@@ -267,7 +267,7 @@ def test_a_plain_500_for_one_event_does_not_hold_up_the_others(cloud, make_recor
     away.close()
     recorder = make_recorder(cloud)
     recorder.resume()
-    wait_until(lambda: set(good) <= set(cloud.events), 40)
+    wait_until(lambda: set(good) <= cloud.ids, 40)
 
 
 def test_retry_after_is_honoured_as_a_floor(cloud, make_recorder):
@@ -288,7 +288,7 @@ def test_two_recorders_on_one_store_share_the_work(cloud, make_recorder):
     """Leases: no event is sent twice, no image uploaded twice."""
     recorders = [make_recorder(cloud) for _ in range(3)]
     ids = [r.record(use_case="uc", image=a_frame(number)).event_id for number in range(30) for r in recorders]
-    wait_until(lambda: set(cloud.events) == set(ids))
+    wait_until(lambda: cloud.ids == set(ids))
     for recorder in recorders:
         assert recorder.flush(20)
     assert sorted(cloud.writes) == sorted(ids)
@@ -332,7 +332,7 @@ def test_over_a_slow_link_events_are_created_while_later_images_are_on_their_way
     cloud.fault = lambda request: Fault(delay=0.15) if request.path == "/vision-events/upload" else None
     recorder = make_recorder(cloud, uploads=1)
     recorder.resume()
-    wait_until(lambda: set(cloud.events) == set(ids))
+    wait_until(lambda: cloud.ids == set(ids))
     paths = [request.path for request in cloud.requests]
     assert "/vision-events/upload" in paths[next(i for i, path in enumerate(paths) if "upload" not in path) :]
     assert cloud.writes == ids

@@ -52,4 +52,4 @@ def test_every_frame_of_a_video_is_recorded_with_its_time_and_source(
     assert [event.id for event in events] == ids
     assert events[1].captured_at - events[0].captured_at == pytest.approx(0.1, abs=0.01)
     assert {json.loads(event.body)["streamId"] for event in events} == {"0"}
-    wait_until(lambda: set(ids) <= set(connected.events))
+    wait_until(lambda: set(ids) <= connected.ids)

@@ -300,7 +300,7 @@ def test_the_id_is_the_real_one_in_every_mode(run, connected, wait_for):
     """The stock block answers no id in the background."""
     (result,) = run(workflow(event_step(wait_for=wait_for)), image=a_frame(1))
     assert result["event"]["status"] == ("delivered" if wait_for == "delivery" else "recorded")
-    wait_until(lambda: result["event"]["event_id"] in connected.events)
+    wait_until(lambda: result["event"]["event_id"] in connected.ids)
 
 
 @pytest.mark.parametrize(("fire_and_forget", "status"), [(True, "recorded"), (False, "delivered")])

@@ -29,14 +29,14 @@ _FIELDS: dict[str, dict[str, Any]] = {
 
 
 def _sent(cloud: Any, run: Any, definition: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
-    before = set(cloud.events)
+    before = cloud.ids
     from inference.core.interfaces.roboflow_platform_client import ServerRoboflowPlatformClient
 
     init = {"workflows_core.api_key": KEY, "workflows_core.platform_client": ServerRoboflowPlatformClient()}
     (result,) = run(definition, init=init, **inputs)
     assert result["event"]["error_status"] is False, result
-    wait_until(lambda: set(cloud.events) - before)
-    (event_id,) = set(cloud.events) - before
+    wait_until(lambda: cloud.ids - before)
+    (event_id,) = cloud.ids - before
     assert result["event"]["event_id"] == event_id
     return cloud.events[event_id]
 

@@ -65,8 +65,8 @@ def start(tmp_path: Path, cloud: Link) -> Iterator[Callable[..., Process]]:
 
 def judge(cloud: Link, told: set[str]) -> None:
     """Every id that was told is there, once, with images that are there too; nothing else refers to nothing."""
-    lost = told - set(cloud.events)
+    lost = told - cloud.ids
     assert not lost, f"{len(lost)} of {len(told)} lost"
     for event in cloud.events.values():
         for image in event["images"]:
-            assert image["inputSourceId"] in cloud.images
+            assert cloud.site.store.image(image["inputSourceId"]) is not None

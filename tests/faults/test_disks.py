@@ -56,7 +56,7 @@ def test_a_disk_that_somebody_else_filled_refuses_and_takes_again_when_there_is_
     filler.unlink()
     ids += [*more, recorder.record(use_case="uc", image=a_frame(9999)).event_id]
     cloud.start()
-    wait_until(lambda: set(ids) <= set(cloud.events), 40)
+    wait_until(lambda: set(ids) <= cloud.ids, 40)
 
 
 def test_a_disk_full_of_pending_events_drains_when_the_cloud_is_back(small_disk, make_recorder, cloud: Link):
@@ -67,7 +67,7 @@ def test_a_disk_full_of_pending_events_drains_when_the_cloud_is_back(small_disk,
     assert "full" in message
     assert len(ids) > 10
     cloud.start()
-    wait_until(lambda: set(ids) <= set(cloud.events), 60)
+    wait_until(lambda: set(ids) <= cloud.ids, 60)
     wait_until(lambda: not recorder.record(use_case="uc", image=a_frame(9999, 900, 1200)).error, 20)
     assert sorted(set(cloud.writes)) == sorted(cloud.events)
 

@@ -103,7 +103,9 @@ def _details(errors: Sequence[Any]) -> list[dict[str, Any]]:
     details = []
     for error in errors:
         message = error["msg"].removeprefix("Value error, ")
-        if error["type"] != "missing":
+        if isinstance(error.get("input"), bytes):
+            message = "The body was not read as JSON: send it with Content-Type: application/json"
+        elif error["type"] != "missing":
             message += f" (got {shown(error.get('input'))})"
         # A lone surrogate of the request could not be written into the answer.
         message = message.encode("utf-8", "replace").decode()

@@ -220,7 +220,7 @@ class VisionEventManifestV1(WorkflowBlockManifest):
         "here first all the same.",
         examples=[False, True, "$inputs.write_to_event_store"],
     )
-    event_store_url: str | Selector(kind=[STRING_KIND]) | Anything = Field(
+    event_store_url: Selector(kind=[STRING_KIND]) | str | Anything = Field(
         default="http://localhost:8001",
         title="Event Store URL",
         description="Base URL of the Event Store. If it asks for a key, set `EVENT_INGESTION_API_KEY`.",
