@@ -17,8 +17,11 @@ function update(now, next) {
     const old = known.get(row.id);
     return old && old.innerHTML === row.innerHTML ? old : row;
   });
-  const same = rows.length === now.children.length && rows.every((row, place) => row === now.children[place]);
-  if (!same) now.replaceChildren(...rows);
+  // Whatever stays is not moved: an element that is taken out and put back loses the focus.
+  for (const row of [...now.children]) if (!rows.includes(row)) row.remove();
+  rows.forEach((row, place) => {
+    if (now.children[place] !== row) now.insertBefore(row, now.children[place] ?? null);
+  });
 }
 
 async function refresh() {
