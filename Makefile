@@ -4,18 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: test lint demo soak clean
+.PHONY: test lint demo screenshots soak clean
 
 test: $(READY)  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not soak"
 
 lint: $(READY)  ## style and types
-	$(BIN)/ruff check vision_event_block tests workflow_examples
-	$(BIN)/ruff format --check vision_event_block tests workflow_examples
+	$(BIN)/ruff check vision_event_block tests workflow_examples docs
+	$(BIN)/ruff format --check vision_event_block tests workflow_examples docs
 	$(BIN)/mypy
 
 demo: $(READY)  ## records a Vision Event from a real photograph, and shows it
 	@$(BIN)/python workflow_examples/demo.py
+
+screenshots: $(READY)  ## the pictures of the page, made anew
+	$(BIN)/python docs/screenshots.py
 
 soak: $(READY)  ## the fault tests over many rounds
 	$(BIN)/python -m pytest -m soak
@@ -28,4 +31,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[test,lint]"
 	@# OpenCV's wheel needs two libraries that a bare Debian image lacks.
 	$(BIN)/python -c "import cv2" 2>/dev/null || (apt-get update -q && apt-get install -qy libgl1 libglib2.0-0)
+	@# The page is tested in a real browser; without one, those tests are skipped.
+	command -v chromium >/dev/null || (apt-get update -q && apt-get install -qy chromium) \
+	  || echo "Chromium could not be installed: the tests of the page will be skipped."
 	touch $(READY)

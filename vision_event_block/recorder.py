@@ -19,6 +19,7 @@ from vision_event_block.draft import Composition, Draft, compose
 from vision_event_block.errors import InvalidEvent, StoreError, StoreUnavailable, VisionEventError
 from vision_event_block.images import Frames
 from vision_event_block.keyring import Keyring, fingerprint
+from vision_event_block.metrics import register_with_host
 from vision_event_block.settings import Settings
 from vision_event_block.store import open_store
 from vision_event_block.store.interface import EventStore
@@ -375,14 +376,18 @@ def _sentences(*parts: str) -> str:
 
 _shared: Recorder | None = None
 _shared_lock = threading.Lock()
+_shows_metrics = False
 
 
 def shared_recorder() -> Recorder:
     """The one recorder of this process, configured by the environment. The Workflow step uses it."""
-    global _shared
+    global _shared, _shows_metrics
     with _shared_lock:
         if _shared is None or _shared.closed:
             _shared = Recorder()
+        if not _shows_metrics:
+            register_with_host(lambda: shared_recorder().store)
+            _shows_metrics = True
         return _shared
 
 

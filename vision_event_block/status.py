@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vision_event_block.recorder import Recorder
+from vision_event_block.settings import Settings
 from vision_event_block.store.model import CLOUD, HERE, Circuit, Counts, Quota, Route
 
 BackupState = Literal["on", "waiting", "off", "here"]
@@ -69,8 +70,15 @@ def device_status(recorder: Recorder) -> DeviceStatus:
     )
 
 
+def place_of(route: Route, settings: Settings) -> str:
+    """The destination of a route, for people."""
+    if route.destination != CLOUD:
+        return route.destination
+    return settings.cloud_url if settings.api_base_url else "the Roboflow cloud"
+
+
 def _waiting(recorder: Recorder, route: Route, circuit: Circuit) -> Waiting | None:
-    name = "the Roboflow cloud" if route.destination == CLOUD else route.destination
+    name = place_of(route, recorder.settings)
     if circuit.open_until > time.time():
         return Waiting(name, circuit.reason, circuit.open_until)
     reason = recorder.waits_for(route)

@@ -176,6 +176,21 @@ def test_many_requests_at_once_lose_nothing(server):
     wait_until(lambda: ids <= server.cloud.ids)
 
 
+def test_the_metrics_of_the_server_count_events_too(server):
+    """In its own registry, beside those of its models."""
+
+    def recorded() -> float:
+        text = requests.get(f"http://127.0.0.1:{server.port}/metrics", timeout=10).text
+        (line,) = (line for line in text.splitlines() if line.startswith("vision_events_recorded_total "))
+        return float(line.split()[1])
+
+    server.run(event_step(), seed=300)
+    before = recorded()
+    for seed in range(301, 304):
+        server.run(event_step(), seed=seed)
+    assert recorded() == before + 3
+
+
 def test_a_value_of_the_wrong_kind_does_not_fail_the_request(server):
     """The engine would answer 400 for a value that does not fit its manifest; ours takes it and says so."""
     definition = workflow(

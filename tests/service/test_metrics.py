@@ -64,6 +64,6 @@ def test_a_store_that_cannot_be_read_takes_no_other_metrics_down(tmp_path, caplo
     (tmp_path / "a file").write_text("")
     from vision_event_block.store.model import Quota
 
-    metrics = EventStoreMetrics(SQLiteEventStore(tmp_path / "a file" / "events.db", Quota(10**9)))
+    metrics = EventStoreMetrics(lambda: SQLiteEventStore(tmp_path / "a file" / "events.db", Quota(10**9)))
     assert list(metrics.collect()) == []
     assert "Metrics of the event store are missing" in caplog.text

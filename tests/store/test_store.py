@@ -8,44 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.store.conftest import ROUTE, accounts_add_up, an_event
 from vision_event_block.errors import StoreCorrupt, StoreFull, StoreTooNew, StoreUnavailable
-from vision_event_block.images import EncodedImage
 from vision_event_block.store.model import NewEvent, Outcome, Quota, Route
 from vision_event_block.store.sqlite import SQLiteEventStore
-
-ROUTE = Route("cloud", "key")
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock):
-    made = SQLiteEventStore(tmp_path / "events.db", Quota(10**9), clock)
-    yield made
-    made.close()
-
-
-def an_event(number: int, *images: str, route: Route = ROUTE, size: int = 100) -> NewEvent:
-    pictures = {
-        (0, role): EncodedImage.of(content.encode() * size, "image/jpeg", 4, 3)
-        for role, content in zip(("input", "output"), images, strict=False)
-    }
-    return NewEvent(f"e{number}", route, "custom", "uc", 0.0, "{}", pictures)
-
-
-def accounts_add_up(store) -> bool:
-    counts = store.counts()
-    return counts.recorded == counts.pending + counts.delivered + counts.rejected + counts.dropped
 
 
 def test_what_was_recorded_is_there_after_opening_again(store, tmp_path):

@@ -61,5 +61,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _metrics(store: TheStore) -> PlainTextResponse:
     """Prometheus metrics of the store."""
     registry = CollectorRegistry()
-    metrics.register(store, registry)
+    metrics.register(lambda: store, registry)
     return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")

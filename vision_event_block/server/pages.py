@@ -19,7 +19,7 @@ from vision_event_block.server.dependencies import TheRecorder, TheStore
 from vision_event_block.server.image_files import NotAnImage, thumbnail
 from vision_event_block.server.list_filter import ListFilter
 from vision_event_block.server.overlay import overlays
-from vision_event_block.status import device_status
+from vision_event_block.status import device_status, place_of
 from vision_event_block.store.listing import Listed
 from vision_event_block.store.model import Role, StoredImage
 
@@ -99,6 +99,7 @@ def event_page(request: Request, recorder: TheRecorder, event_id: str, image: in
         event=event,
         wire=wire,
         history=recorder.store.catalog.history(event_id),
+        place=place_of(event.route, recorder.settings),
         waits="" if event.state != "pending" else recorder.waits_for(event.route),
         overlay=overlays(wire["images"][position]) if count else None,
         position=position,
