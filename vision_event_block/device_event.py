@@ -13,7 +13,14 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from vision_event_block.event import MAX_METADATA_KEYS, Annotations, EventImage, Metadata, VisionEvent
+from vision_event_block.event import (
+    MAX_METADATA_KEYS,
+    MAX_METADATA_VALUE_LENGTH,
+    Annotations,
+    EventImage,
+    Metadata,
+    VisionEvent,
+)
 from vision_event_block.event_data import EventType, ShortText
 from vision_event_block.store.model import Role
 
@@ -103,6 +110,11 @@ def to_device_event(wire: Mapping[str, Any], files: Mapping[tuple[int, Role], by
         if name not in ("event_id", "images", "display_image_position", "comment")
     }
     body.setdefault("event_data", {})
+    if event.comment:
+        # The device API has no field for it.
+        body.setdefault("custom_metadata", {}).setdefault(
+            "comment", event.comment[:MAX_METADATA_VALUE_LENGTH]
+        )
     images = [dict(image) for image in wire.get("images", [])]
     for (position, role), data in files.items():
         images[position][INLINE_KEYS[role]] = base64.b64encode(data).decode()

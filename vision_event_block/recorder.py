@@ -20,7 +20,7 @@ from vision_event_block.errors import InvalidEvent, StoreError, StoreUnavailable
 from vision_event_block.images import Frames
 from vision_event_block.keyring import Keyring, fingerprint
 from vision_event_block.metrics import register_with_host
-from vision_event_block.settings import Settings
+from vision_event_block.settings import Settings, event_store_place
 from vision_event_block.store import open_store
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.model import CLOUD, HERE, NewEvent, Recorded, Route, State, refusal_of
@@ -165,15 +165,16 @@ class Recorder:
             InvalidEvent: If the URL is none.
         """
         self._ensure()
-        place = self.settings.destination if event_store_url is None else event_store_url.strip().rstrip("/")
+        if event_store_url is not None:
+            try:
+                return Route(event_store_place(event_store_url))
+            except ValueError as error:
+                raise InvalidEvent(f"`event_store_url`: {error}") from None
+        place = self.settings.destination
         if place == CLOUD:
             authorization = self.settings.authorization_for(api_key)
             self._keyring.add(authorization)
             return Route(CLOUD, fingerprint(authorization))
-        if place != HERE and not place.startswith(("http://", "https://")):
-            raise InvalidEvent(
-                f"`event_store_url` is {event_store_url!r}: give a URL such as http://localhost:8001"
-            )
         return Route(place)
 
     def waits_for(self, route: Route) -> str:

@@ -27,6 +27,20 @@ from vision_event_block.event_data import MAX_ID_LENGTH
 MIB = 1024 * 1024
 
 
+def event_store_place(url: str) -> str:
+    """The base URL of an Event Store, as routes name it.
+
+    Raises:
+        ValueError: If it is no URL, or one with a key in it, which would be written to the store and to logs.
+    """
+    scheme, _, rest = url.strip().rstrip("/").partition("://")
+    if scheme not in ("http", "https") or not rest:
+        raise ValueError(f"{url!r} is no URL such as http://gateway:8001")
+    if "@" in rest.partition("/")[0]:
+        raise ValueError("the URL holds a name or a key: set EVENT_INGESTION_API_KEY instead")
+    return f"{scheme}://{rest}"
+
+
 class Settings(BaseSettings):
     """Configuration of the event store and of the backup, read from the environment."""
 
@@ -125,12 +139,12 @@ class Settings(BaseSettings):
     @field_validator("destination")
     @classmethod
     def _a_place(cls, destination: str) -> str:
-        place = destination.strip().rstrip("/")
-        if place not in ("cloud", "here") and not place.startswith(("http://", "https://")):
-            raise ValueError(
-                f"VISION_EVENTS_DESTINATION is {destination!r}: give cloud, here, or a URL such as http://gateway:8001"
-            )
-        return place
+        if destination.strip() in ("cloud", "here"):
+            return destination.strip()
+        try:
+            return event_store_place(destination)
+        except ValueError as error:
+            raise ValueError(f"VISION_EVENTS_DESTINATION is none of cloud, here or a URL: {error}") from None
 
     @field_validator("api_base_url", "secure_gateway")
     @classmethod

@@ -86,8 +86,7 @@ class Writer:
             prepared = [(job, events) for job in group if (events := self._prepare(job)) is not None]
             if not self._record(prepared):
                 for pair in prepared:
-                    if not self._record([pair], last_try=True):
-                        self._refused(*pair)
+                    self._record([pair], last_try=True)
             with self._lock:
                 self._held -= sum(job.bytes for job in group)
             self._after_commit()
@@ -118,17 +117,17 @@ class Writer:
             answers = iter(self._store.record(events) if events else [])
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the job
             if last_try:
-                prepared[0][0].done.set_exception(error)
+                self._refuse(*prepared[0], error)
             return False
         for job, own in prepared:
             job.done.set_result([next(answers) for _ in own])
         return True
 
-    def _refused(self, job: Job, events: Sequence[NewEvent]) -> None:
-        error = job.done.exception()
+    def _refuse(self, job: Job, events: Sequence[NewEvent], error: Exception) -> None:
         self._store.refused(refusal_of(error), len(events))
         if not job.awaited:
             logger.error("Events lost, not recorded: %s: %s", ", ".join(event.id for event in events), error)
+        job.done.set_exception(error)
 
     def _after_commit(self) -> None:
         """What may be done while nobody waits. It must not end this thread, whatever it is."""

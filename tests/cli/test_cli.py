@@ -66,7 +66,7 @@ def test_a_wrong_setting_is_an_error_that_names_it(command):
     """With its value."""
     done = command("backup", "status", VISION_EVENTS_DESTINATION="moon")
     assert done.returncode == 1
-    assert "VISION_EVENTS_DESTINATION is 'moon'" in done.stderr
+    assert "VISION_EVENTS_DESTINATION is none of cloud, here or a URL: 'moon'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

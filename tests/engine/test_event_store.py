@@ -89,7 +89,7 @@ def test_the_stock_block_shows_why_a_full_device_refuses(run, tmp_path, monkeypa
     device.close()
     assert result["event"]["error_status"] is True
     assert "at capacity (529)" in result["event"]["message"]
-    assert "1 of 1 events" in result["event"]["message"]
+    assert "is full (1 events" in result["event"]["message"]
 
 
 def test_a_bundle_of_the_stock_block_can_be_carried_to_the_service(run, device, tmp_path):

@@ -90,14 +90,25 @@ def test_without_a_key_it_answers_to_no_name_but_localhost(make_site):
     assert "'evil.example'" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("host", ["[", "a b", "[::1", "evil.example@127.0.0.1", ""])
+def test_a_host_that_is_none_is_refused(site, host):
+    """Whatever it is made to do in the parts behind."""
+    answer = requests.get(f"{site.url}/v2/status", headers={"Host": host, "X-API-Key": KEY}, timeout=5)
+    assert answer.status_code == 400
+
+
 def test_another_site_cannot_make_a_browser_change_anything(make_site):
     """The browser says where a request began."""
     site = make_site(server_keys="")
-    for path, body in (("/backup", {"on": "0"}), ("/retry", {})):
-        answer = requests.post(
-            site.url + path, data=body, headers={"Origin": "https://evil.example"}, timeout=5
-        )
-        assert answer.status_code == 403
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": site.url},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
+        for path, body in (("/backup", {"on": "0"}), ("/retry", {})):
+            answer = requests.post(site.url + path, data=body, headers=headers, timeout=5)
+            assert answer.status_code == 403
     assert site.store.backup_switch().is_on
     ours = requests.post(f"{site.url}/backup", data={"on": "0"}, headers={"Origin": site.url}, timeout=5)
     assert ours.ok

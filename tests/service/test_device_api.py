@@ -176,7 +176,7 @@ def test_at_capacity_new_events_are_answered_529_and_pending_ones_stay(make_site
     before = set(site.events)
     answer = api.post("/v2/events", json=device_event(9))
     assert answer.status_code == 529
-    assert "3 of 3 events" in answer.json()["detail"]
+    assert "is full (3 events" in answer.json()["detail"]
     assert answer.headers["Retry-After"] == "30"
     assert set(site.events) == before
     assert Api(site).get("/v2/status").json()["counts"]["refused"] == {"full": 1}

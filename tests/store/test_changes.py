@@ -133,7 +133,7 @@ def test_the_number_of_events_is_bounded_and_delivered_ones_go_first(tmp_path, c
     store.record([an_event(3)])
     assert {event.id for event in store.catalog.events()} >= {"e1", "e2", "e3"}
     store.record([an_event(4), an_event(5)])
-    with pytest.raises(StoreFull, match="5 of 5 events"):
+    with pytest.raises(StoreFull, match=r"is full \(5 events"):
         store.record([an_event(6)])
     assert store.counts().pending == store.counts().kept == 5
     assert accounts_add_up(store)
@@ -150,16 +150,19 @@ def test_a_backlog_of_old_events_is_pruned_at_once(store, clock):
 
 
 def test_refusals_are_counted_by_reason_and_outlive_the_process(store, tmp_path):
-    """They are written with the next commit, or when the store is tidied."""
+    """They are written now and then, and at the end."""
     store.refused("full", 2)
     store.refused("invalid")
     assert store.counts().refused == {"full": 2, "invalid": 1}
-    store.tidy()
+    store.prune()
+    other = SQLiteEventStore(tmp_path / "events.db", Quota(10**9))
+    assert other.counts().refused == {"full": 2, "invalid": 1}
+    other.close()
     store.refused("full")
     assert store.counts().refused == {"full": 3, "invalid": 1}
     store.close()
     again = SQLiteEventStore(tmp_path / "events.db", Quota(10**9))
-    assert again.counts().refused == {"full": 2, "invalid": 1}
+    assert again.counts().refused == {"full": 3, "invalid": 1}
     again.close()
 
 

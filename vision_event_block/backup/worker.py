@@ -168,14 +168,13 @@ class BackupWorker:
         self._pool.submit(partial(self._carry, route, circuit))
 
     def _carry(self, route: Route, circuit: Circuit) -> None:
-        settled = 0
+        rest = _POLL
         try:
-            settled = self._work_on(route, circuit, self._tokens[route])
+            rest = 0.0 if self._work_on(route, circuit, self._tokens[route]) else _REST
         except StoreError as error:
             logger.warning("Backup to %s waits: %s", route.destination, error)
         finally:
-            if not settled:
-                self._rest_until[route] = time.monotonic() + _REST
+            self._rest_until[route] = time.monotonic() + rest
             del self._tokens[route]
             self._wake.set()
 
@@ -183,6 +182,8 @@ class BackupWorker:
         """Seconds until there may be something to do that nobody will tell."""
         moments = [_POLL]
         try:
+            if not self._settings.backup or not self._store.backup_switch().is_on:
+                return _POLL
             now, clock = time.time(), time.monotonic()
             for route, circuit in self._store.routes().items():
                 if circuit.open_until > now:
@@ -191,8 +192,6 @@ class BackupWorker:
                     due = self._store.next_due(route)
                     rest = max(self._rest_until.get(route, 0.0) - clock, 0.0)
                     moments += [] if due is None else [max(due, rest, 0.005)]
-            if not self._settings.backup or not self._store.backup_switch().is_on:
-                return _POLL
         except StoreError:
             return _POLL
         return min(moments)

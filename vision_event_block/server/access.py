@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import URL
 from starlette.requests import Request
@@ -21,6 +22,7 @@ _OPEN_PREFIX = "/static/"
 _PROGRAMS = ("/vision-events", "/v2", "/metrics", "/docs", "/openapi.json", "/redoc")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_HOST = re.compile(r"(\[(?P<ip6>[0-9a-fA-F:.]+)\]|(?P<name>[\w.-]+))(:\d+)?", re.ASCII)
 
 
 class Keys:
@@ -65,10 +67,13 @@ class Guard:
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, request: Request) -> Response | None:
-        path = request.url.path
-        if not self._keys and request.url.hostname not in _LOOPBACK:
+        path: str = request.scope["path"]
+        name = _hostname(request.headers.get("host", ""))
+        if name is None:
+            return problem(path, 400, "The Host header is no host name.")
+        if not self._keys and name not in _LOOPBACK:
             message = (
-                f"This service takes no key, so it answers to localhost only, not to {request.url.hostname!r}. "
+                f"This service takes no key, so it answers to localhost only, not to {name!r}. "
                 "Set VISION_EVENTS_SERVER_KEYS to reach it by other names."
             )
             return problem(path, 403, message)
@@ -96,12 +101,22 @@ class Guard:
         return bool(session) and self._keys.accept_session(session or "")
 
 
+def _hostname(host: str) -> str | None:
+    """The name in a Host header, without its port; None if it is no name."""
+    found = _HOST.fullmatch(host)
+    return None if found is None else (found["ip6"] or found["name"]).lower()
+
+
 def _comes_from_elsewhere(request: Request) -> bool:
     """Whether a browser was made by another site to change something here."""
-    origin = request.headers.get("origin")
-    if request.method in _SAFE or origin is None:
+    if request.method in _SAFE:
         return False
-    return urlsplit(origin).netloc != request.headers.get("host", "")
+    # What the browser says of itself; a proxy in between may change the host, and not this.
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != request.headers.get("host", "")
 
 
 def _digest(key: str) -> bytes:

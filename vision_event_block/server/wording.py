@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -61,7 +60,7 @@ def path_of(event_id: str | None) -> str:
 
 def headline(event: Listed) -> str:
     """What an event says first."""
-    data = json.loads(event.body).get("eventData") or {}
+    data = event.parsed.get("eventData") or {}
     parts = {
         "quality_check": [data.get("result", "")],
         "inventory_count": [data.get("itemCount", ""), data.get("itemType", ""), data.get("location", "")],
@@ -74,7 +73,7 @@ def headline(event: Listed) -> str:
 
 def verdict(event: Listed) -> str:
     """Whether an event is good or bad news: `good`, `bad`, or neither."""
-    data = json.loads(event.body).get("eventData") or {}
+    data = event.parsed.get("eventData") or {}
     if data.get("result") == "fail" or data.get("severity") == "high" or data.get("feedback") == "incorrect":
         return "bad"
     return "good" if data.get("result") == "pass" or data.get("feedback") == "correct" else ""
@@ -82,7 +81,7 @@ def verdict(event: Listed) -> str:
 
 def found(event: Listed) -> str:
     """What was found in the images of an event, the most frequent first."""
-    images = json.loads(event.body).get("images", [])
+    images = event.parsed.get("images", [])
     lists = (entries for image in images for entries in image.values() if isinstance(entries, list))
     names = Counter(entry["class"] for entries in lists for entry in entries)
     shown = [f"{number} {name}" for name, number in names.most_common(_SHOWN_CLASSES)]
@@ -92,8 +91,7 @@ def found(event: Listed) -> str:
 
 def picture(event: Listed) -> str | None:
     """SHA-256 of the picture that stands for an event, if it has one."""
-    wire = json.loads(event.body)
-    position = wire.get("displayImagePosition") or 0
+    position = event.parsed.get("displayImagePosition") or 0
     return event.images.get((position, "output")) or event.images.get((position, "input"))
 
 

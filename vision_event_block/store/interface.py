@@ -67,7 +67,7 @@ class EventStore(Protocol):
         ...
 
     def refused(self, reason: Refusal, number: int = 1) -> None:
-        """Counts events that were not recorded; written with the next commit."""
+        """Counts events that were not recorded. The count is written by `prune` and `close`."""
         ...
 
     def claim(self, route: Route, token: str, lease: float, limit: int) -> list[Claimed]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from vision_event_block.store.model import Role, Route, State
@@ -84,6 +85,12 @@ class Listed:
         for (position, role), sha256 in self.images.items():
             event["images"][position][SOURCE_KEYS[role]] = sha256
         return event
+
+    @cached_property
+    def parsed(self) -> Mapping[str, Any]:
+        """The body, to read from."""
+        parsed: dict[str, Any] = json.loads(self.body)
+        return parsed
 
     @property
     def cursor(self) -> Cursor:

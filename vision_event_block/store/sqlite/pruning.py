@@ -26,17 +26,13 @@ class Pruning:
         self._quota = quota
         self._clock = clock
 
-    def require_room(self, size: int, events: int) -> None:
-        """Raises StoreFull if so many bytes and events more do not fit."""
-        self._database.require_room(size)
-        if not events:
-            return
-        with self._database.reading() as connection:
-            (kept,) = connection.execute(SQL["kept"]).fetchone()
-        if kept + events > self._quota.records:
+    def check_records(self, connection: sqlite3.Connection) -> None:
+        """Raises StoreFull if the transaction leaves more events than there may be."""
+        (kept,) = connection.execute(SQL["kept"]).fetchone()
+        if kept > self._quota.records:
             raise StoreFull(
-                f"The event store {self._database.path} is full ({kept} of {self._quota.records} events, none of "
-                "which may go). Raise VISION_EVENTS_MAX_RECORDS, or let the backup deliver what is pending."
+                f"The event store {self._database.path} is full ({self._quota.records} events, none of which may "
+                "go). Raise VISION_EVENTS_MAX_RECORDS, or let the backup deliver what is pending."
             )
 
     def make_room(self, size: int) -> int:

@@ -22,6 +22,8 @@ CREATE INDEX event_pending ON event (destination, credential, seq) WHERE state =
 CREATE INDEX event_leased ON event (lease_token) WHERE lease_token IS NOT NULL;
 CREATE INDEX event_settled ON event (state, settled_at) WHERE state <> 'pending';
 CREATE INDEX event_captured ON event (captured_at, event_type);
+CREATE INDEX event_waiting ON event (captured_at) WHERE state = 'pending';
+CREATE INDEX event_rejected ON event (captured_at) WHERE state = 'rejected';
 CREATE INDEX event_of_use_case ON event (use_case, captured_at);
 
 CREATE TABLE image (

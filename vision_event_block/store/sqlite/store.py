@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vision_event_block.errors import StoreFull, UnknownImage
+from vision_event_block.errors import StoreError, StoreFull, UnknownImage
 from vision_event_block.images import EncodedImage
 from vision_event_block.store.model import (
     HERE,
@@ -62,7 +62,9 @@ class SQLiteEventStore:
         self.quota = quota
         self._database = Database(path, quota.bytes)
         self._pruning = Pruning(self._database, quota, clock)
-        self.catalog = SQLiteCatalog(self._database)
+        # With connections of its own: whoever looks for long holds up nobody who records.
+        self._browsed = Database(path, quota.bytes)
+        self.catalog = SQLiteCatalog(self._browsed)
         self.use_cases = SQLiteUseCases(self._database, clock)
         self._clock = clock
         self._refused: Counter[Refusal] = Counter()
@@ -85,7 +87,7 @@ class SQLiteEventStore:
         )
         while True:
             try:
-                self._pruning.require_room(size, len(events))
+                self._database.require_room(size)
                 return self._record(events)
             except StoreFull:
                 if not self._pruning.make_room(size):
@@ -94,7 +96,9 @@ class SQLiteEventStore:
     def _record(self, events: Sequence[NewEvent]) -> list[Recorded]:
         now = self._clock()
         with self._database.transaction() as connection:
-            return [self._insert(connection, event, now) for event in events]
+            recorded = [self._insert(connection, event, now) for event in events]
+            self._pruning.check_records(connection)
+            return recorded
 
     def _insert(self, connection: sqlite3.Connection, event: NewEvent, now: float) -> Recorded:
         state: State = "delivered" if event.route.destination == HERE else "pending"
@@ -150,7 +154,7 @@ class SQLiteEventStore:
         row = {**_row(image), "name": name, "metadata": metadata, "keep_until": self._clock() + _UPLOADS_KEPT}
         while True:
             try:
-                self._pruning.require_room(len(image.data), 0)
+                self._database.require_room(len(image.data))
                 with self._database.transaction() as connection:
                     connection.execute(SQL["upload_image"], row)
                 return
@@ -203,7 +207,6 @@ class SQLiteEventStore:
             _count(connection, pending=-len(settled))
             for state in settled:
                 _count(connection, **{state: 1})
-            self._write_refused(connection)
         return [outcome.seq for outcome in held]
 
     def release(self, token: str, reason: str = "") -> None:
@@ -317,21 +320,30 @@ class SQLiteEventStore:
         return Switch(bool(is_on), changed_at)
 
     def prune(self) -> int:
-        return self._pruning.prune()
+        dropped = self._pruning.prune()
+        self._save_refused()
+        return dropped
 
     def tidy(self) -> None:
-        if self._refused:
-            with self._database.transaction() as connection:
-                self._write_refused(connection)
         self._database.tidy()
 
     def close(self) -> None:
+        self._save_refused()
         self._database.close()
+        self._browsed.close()
 
-    def _write_refused(self, connection: sqlite3.Connection) -> None:
+    def _save_refused(self) -> None:
+        """Writes what was refused, now and then: each refusal writing would fill a full disk further."""
         with self._refused_lock:
             refused, self._refused = self._refused, Counter()
-        _count(connection, **{_REFUSED + reason: number for reason, number in refused.items()})
+        if not refused:
+            return
+        try:
+            with self._database.transaction() as connection:
+                _count(connection, **{_REFUSED + reason: number for reason, number in refused.items()})
+        except StoreError:
+            with self._refused_lock:
+                self._refused.update(refused)
 
 
 def _of(route: Route) -> dict[str, str]:
