@@ -89,16 +89,7 @@ class Composition:
         event = (
             self.event if images or not self.event.images else self.event.model_copy(update=_WITHOUT_IMAGES)
         )
-        return NewEvent(
-            id=event.event_id,
-            route=route,
-            event_type=event.event_type,
-            use_case=event.use_case_id,
-            captured_at=event.timestamp.timestamp(),
-            body=event.to_json(),
-            images=images,
-            classes=event.classes(),
-        )
+        return NewEvent.of(event, route, images)
 
 
 _WITHOUT_IMAGES: dict[str, Any] = {"images": [], "display_image_position": None}

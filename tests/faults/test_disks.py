@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,11 +45,9 @@ def test_a_disk_that_somebody_else_filled_refuses_and_takes_again_when_there_is_
     cloud.stop()
     ids = [recorder.record(use_case="uc", image=a_frame(seed)).event_id for seed in range(5)]
     filler = small_disk / "somebody else's"
-    with filler.open("wb") as file:
-        try:
-            while file.write(b"x" * 65536):
-                file.flush()
-        except OSError:
+    # Unbuffered: a buffer would fail once more when it is closed.
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 65536):
             pass
     more, message = _record_until_refused(recorder)
     assert "full" in message

@@ -23,7 +23,7 @@ from vision_event_block.server.bundle import MAX_BUNDLE, Bundle, open_bundle
 from vision_event_block.server.cloud_query import EventQuery
 from vision_event_block.server.dependencies import TheRecorder, TheStore
 from vision_event_block.server.image_files import NotAnImage, read_image
-from vision_event_block.server.incoming import carrying, check_time, referring
+from vision_event_block.server.incoming import check_time, replacing
 from vision_event_block.server.problems import CLOUD_PREFIX, CloudProblem, documented
 from vision_event_block.store.model import HERE, NewEvent, UseCase
 
@@ -293,7 +293,7 @@ def image_metadata_schema(store: TheStore, use_case_id: str) -> Schema:
 
 def _accepted(recorder: Recorder, event: VisionEvent) -> NewEvent:
     _check(recorder, event)
-    return referring(event, recorder.route())
+    return replacing(event, recorder.route())
 
 
 def _check(recorder: Recorder, event: VisionEvent) -> None:
@@ -310,9 +310,7 @@ def _check(recorder: Recorder, event: VisionEvent) -> None:
 def _ingest(recorder: Recorder, data: bytes, use_case_id: str | None) -> Created:
     bundle: Bundle = open_bundle(data, use_case_id)
     _check(recorder, bundle.event)
-    (answer,) = recorder.record_events(
-        [carrying(bundle.event, recorder.route(), bundle.files, replaces=True)]
-    )
+    (answer,) = recorder.record_events([replacing(bundle.event, recorder.route(), bundle.files)])
     return Created(event_id=answer.id, created=answer.is_new)
 
 

@@ -21,11 +21,11 @@ from vision_event_block.images import EncodedImage
 from vision_event_block.server import cursors
 from vision_event_block.server.dependencies import TheRecorder, TheStore
 from vision_event_block.server.image_files import NotAnImage, read_base64
-from vision_event_block.server.incoming import carrying, check_time
+from vision_event_block.server.incoming import check_time
 from vision_event_block.server.problems import DeviceProblem, documented
 from vision_event_block.status import DeviceStatus, device_status
 from vision_event_block.store.listing import Condition, Filter, Listed
-from vision_event_block.store.model import Role, State
+from vision_event_block.store.model import NewEvent, Role, State
 
 _ALWAYS = {"_401": "The key is missing or wrong", "_503": "The store cannot be used"}
 _READS = {**_ALWAYS, "_422": "A value is wrong"}
@@ -144,7 +144,7 @@ def create_event(
         for position, image in enumerate(event.images)
         for role, text in image.inline().items()
     }
-    (answer,) = recorder.record_events([carrying(vision_event, recorder.route(), files, replaces=False)])
+    (answer,) = recorder.record_events([NewEvent.of(vision_event, recorder.route(), files)])
     if not answer.is_same:
         raise HTTPException(
             422,

@@ -24,43 +24,14 @@ def check_time(timestamp: datetime) -> None:
         )
 
 
-def referring(event: VisionEvent, route: Route) -> NewEvent:
-    """An event whose images were uploaded before; it replaces one that has its id."""
+def replacing(
+    event: VisionEvent, route: Route, files: Mapping[tuple[int, Role], EncodedImage] | None = None
+) -> NewEvent:
+    """An event that replaces one of its id. Its images come along, or were uploaded before."""
     known: dict[tuple[int, Role], str] = {}
     images = []
     for position, image in enumerate(event.images):
         sources: dict[Role, str | None] = {"output": image.source_id, "input": image.input_source_id}
         known |= {(position, role): source for role, source in sources.items() if source is not None}
         images.append(image.model_copy(update={"source_id": None, "input_source_id": None}))
-    return _new(event.model_copy(update={"images": images}), route, {}, known, replaces=True)
-
-
-def carrying(
-    event: VisionEvent,
-    route: Route,
-    files: Mapping[tuple[int, Role], EncodedImage],
-    replaces: bool,
-) -> NewEvent:
-    """An event that brings its images along."""
-    return _new(event, route, files, {}, replaces)
-
-
-def _new(
-    event: VisionEvent,
-    route: Route,
-    files: Mapping[tuple[int, Role], EncodedImage],
-    known: Mapping[tuple[int, Role], str],
-    replaces: bool,
-) -> NewEvent:
-    return NewEvent(
-        id=event.event_id,
-        route=route,
-        event_type=event.event_type,
-        use_case=event.use_case_id,
-        captured_at=event.timestamp.timestamp(),
-        body=event.to_json(),
-        images=files,
-        classes=event.classes(),
-        known_images=known,
-        replaces=replaces,
-    )
+    return NewEvent.of(event.model_copy(update={"images": images}), route, files or {}, known, replaces=True)

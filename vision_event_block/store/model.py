@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vision_event_block.errors import InvalidEvent, StoreError, StoreFull
+from vision_event_block.event import VisionEvent
 from vision_event_block.images import EncodedImage
 
 State = Literal["pending", "delivered", "rejected"]
@@ -58,6 +59,29 @@ class NewEvent:
     classes: frozenset[str] = frozenset()
     known_images: Mapping[tuple[int, Role], str] = field(default_factory=dict)
     replaces: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        event: VisionEvent,
+        route: Route,
+        images: Mapping[tuple[int, Role], EncodedImage],
+        known_images: Mapping[tuple[int, Role], str] | None = None,
+        replaces: bool = False,
+    ) -> NewEvent:
+        """The event as the store takes it; `event` must hold no source ids."""
+        return cls(
+            id=event.event_id,
+            route=route,
+            event_type=event.event_type,
+            use_case=event.use_case_id,
+            captured_at=event.timestamp.timestamp(),
+            body=event.to_json(),
+            images=images,
+            classes=event.classes(),
+            known_images=known_images or {},
+            replaces=replaces,
+        )
 
     def digests(self) -> dict[tuple[int, Role], str]:
         """SHA-256 of all pictures by (position, role)."""
