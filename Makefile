@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: test lint demo screenshots soak clean
 
 test: $(READY)  ## all tests but the long ones
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check vision_event_block tests workflow_examples docs

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import a_frame, wait_until
+from tests.conftest import a_frame, moment, wait_until
 from tests.engine import predictions as recorded
 from tests.engine.conftest import TYPE, event_step, predictions_input, workflow
 from tests.site import OTHER_KEY
@@ -226,7 +226,7 @@ def test_the_time_of_the_event_is_the_time_of_the_frame(run, store):
     )
     run(workflow(event_step()), image=image)
     body = _body(store)
-    assert datetime.fromisoformat(body["timestamp"].replace("Z", "+00:00")) == taken.astimezone()
+    assert moment(body["timestamp"]) == taken.astimezone()
     assert body["streamId"] == "3"
     run(workflow(event_step()), image=a_frame(2))
     assert "streamId" not in _body(store)

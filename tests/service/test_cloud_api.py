@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from tests.conftest import moment
 from tests.service.conftest import BOX, a_jpeg, cloud_event
 
 JSON = {"Content-Type": "application/json"}
@@ -32,7 +33,7 @@ def test_upload_then_create_then_query(api):
     assert found["hasMore"] is False
     assert found["lookbackDays"] == 7
     (read,) = found["events"]
-    assert datetime.fromisoformat(read.pop("timestamp")) == datetime.fromisoformat(event.pop("timestamp"))
+    assert moment(read.pop("timestamp")) == moment(event.pop("timestamp"))
     assert read == event
     assert api.get(source["url"].removeprefix(api.url)).content == a_jpeg()
 

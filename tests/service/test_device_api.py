@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from tests.conftest import moment
 from tests.service.conftest import BOX, Api, a_jpeg, device_event
 from tests.site import KEY
 
@@ -25,9 +26,7 @@ def test_an_event_comes_in_with_its_image_and_can_be_read(api, site):
     assert event["event_data"] == {"itemCount": 14, "itemType": "crate"}
     assert event["custom_metadata"] == {"shift": "B"}
     assert event["display_image_position"] == 0
-    assert datetime.fromisoformat(event["inference_timestamp"]) == datetime.fromisoformat(
-        sent["inference_timestamp"]
-    )
+    assert moment(event["inference_timestamp"]) == moment(sent["inference_timestamp"])
     (image,) = event["images"]
     assert image["object_detections"] == [
         {"class_name": "dent", **{k: v for k, v in BOX.items() if k != "class"}}
