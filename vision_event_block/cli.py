@@ -42,8 +42,7 @@ def _commands() -> typer.Typer:
         except ImportError:
             _fail(_MISSING.format(extra="server"))
         try:
-            typer.echo(f"Event Store on http://{host}:{port}", err=True)
-            run(host, port)
+            run(host, port, on_ready=lambda: typer.echo(f"Event Store on http://{host}:{port}", err=True))
         except ValueError as error:
             _fail(str(error))
 

@@ -37,6 +37,16 @@ def test_the_network_is_not_let_in_without_a_key(command):
     assert done.returncode == 1
     assert "VISION_EVENTS_SERVER_KEYS" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Event Store on" not in done.stderr
+
+
+def test_a_taken_port_is_told_before_anything_is_announced(command):
+    """With the reason of the system."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = command("serve", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr
+    assert "Event Store on" not in done.stderr
 
 
 def test_backup_is_switched_and_its_state_told(command):

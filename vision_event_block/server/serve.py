@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+from collections.abc import Callable
 
 import uvicorn
 
@@ -14,8 +16,26 @@ DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8001
 _GRACE_SECONDS = 5
 
 
-def serve(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, settings: Settings | None = None) -> None:
-    """Serves until it is told to end.
+class _Server(uvicorn.Server):
+    """Tells when it really listens: the port may be taken, or the store unusable."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def serve(
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    settings: Settings | None = None,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves until it is told to end; `on_ready` is called when it listens.
 
     Raises:
         ValueError: If it would listen to other machines and takes no key.
@@ -26,7 +46,7 @@ def serve(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, settings: Settings
             f"Listening on {host} would let every machine of the network read and write events. Set "
             "VISION_EVENTS_SERVER_KEYS to a key that clients then send, or listen on 127.0.0.1."
         )
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=host,
         port=port,
@@ -35,6 +55,7 @@ def serve(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, settings: Settings
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    _Server(config, on_ready).run()
 
 
 def _is_loopback(host: str) -> bool:
