@@ -14,6 +14,7 @@ VisionEventError
     └── ApiError            an answer that is not a success
         ├── AuthenticationError   401, 402, 403: this key may not do this
         ├── PayloadRejected       other 4xx: sending it again would not help
+        │   └── UseCaseNotFound   the use case does not exist
         ├── RateLimited           429
         └── ServerError           5xx and anything unexpected
 """
@@ -58,11 +59,36 @@ class StoreTooNew(StoreError):
 
 
 class DeliveryError(VisionEventError):
-    """A request to a destination did not succeed."""
+    """A request to a destination did not succeed.
+
+    Attributes:
+        request: Method and path, never with a query or a credential.
+    """
+
+    request: str = ""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether what was sent was refused, so that sending it again would not help."""
+        return False
+
+    @property
+    def may_be_the_events_fault(self) -> bool:
+        """Whether an event can have caused this: a refusal or a plain 500, no overload and no outage."""
+        return False
 
 
 class NetworkError(DeliveryError):
-    """The destination gave no answer, so it is unknown whether it processed the request."""
+    """The destination gave no answer, so it is unknown whether it processed the request.
+
+    Attributes:
+        was_sent: False if not even a connection was made, so that nothing can have been processed.
+    """
+
+    def __init__(self, message: str, request: str, was_sent: bool = True) -> None:
+        super().__init__(message)
+        self.request = request
+        self.was_sent = was_sent
 
 
 class ApiError(DeliveryError):
@@ -71,7 +97,6 @@ class ApiError(DeliveryError):
     Attributes:
         status: HTTP status code.
         body: What the server said, at most 2000 characters, credentials removed.
-        request: Method and path, never with a query or a credential.
         retry_after: Seconds the server asks to wait, or None.
     """
 
@@ -82,6 +107,10 @@ class ApiError(DeliveryError):
         self.request = request
         self.retry_after = retry_after
 
+    @property
+    def may_be_the_events_fault(self) -> bool:
+        return self.is_refusal or self.status == 500
+
 
 class AuthenticationError(ApiError):
     """401, 402 or 403: the API key is wrong, lacks the write scope, or its plan does not allow this."""
@@ -89,6 +118,14 @@ class AuthenticationError(ApiError):
 
 class PayloadRejected(ApiError):
     """400, 404, 409, 413, 415, 422 and the like: the same request would be refused again."""
+
+    @property
+    def is_refusal(self) -> bool:
+        return True
+
+
+class UseCaseNotFound(PayloadRejected):
+    """The use case that a request names does not exist: create it first."""
 
 
 class RateLimited(ApiError):

@@ -14,6 +14,7 @@ import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from requests.auth import AuthBase
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from vision_event_block.errors import (
     ApiError,
@@ -93,36 +94,42 @@ class Transport:
         self._sessions: list[requests.Session] = []
         self._lock = threading.Lock()
 
-    def post(
+    def send(
         self,
+        method: str,
         path: str,
         url: str,
         *,
         body: Any = None,
+        data: bytes | None = None,
         files: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Exchange:
         """Sends a request; `path` names it in messages.
 
+        Args:
+            body: Sent as JSON.
+            data: Sent as it is.
+            files: Sent as `multipart/form-data`, in the form that `requests` takes.
+
         Raises:
             NetworkError: No answer came.
             ApiError: An answer that is not a success.
         """
-        request = f"POST {path}"
+        request = f"{method} {path}"
         sent = {**self._headers, **(headers or {})}
-        data = None
         if body is not None:
             sent["Content-Type"] = "application/json"
             data = json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
         try:
-            response = self._session().post(
-                url, data=data, files=files, headers=sent, auth=self._credential, timeout=self._timeout,
+            response = self._session().request(
+                method, url, data=data, files=files, headers=sent, auth=self._credential, timeout=self._timeout,
                 allow_redirects=False,  # requests would repeat a POST as a GET
             )  # fmt: skip
         except (requests.RequestException, OSError) as error:
             reason = self._credential.hide(f"{request} got no answer from {self.base_url}: {_cause(error)}")
             # The cause is not chained: its traceback holds the request with its headers.
-            raise NetworkError(reason) from None
+            raise NetworkError(reason, request, was_sent=not _is_before_sending(error)) from None
         if not 200 <= response.status_code < 300:
             raise self._error(request, response)
         return Exchange(request, response)
@@ -217,6 +224,15 @@ def _cause(error: BaseException) -> str:
             return inner.strerror
         error, inner = inner, _inside(inner)
     return str(error) or type(error).__name__
+
+
+def _is_before_sending(error: BaseException | None) -> bool:
+    """Whether there was not even a connection. A kept one that breaks may have carried the request."""
+    while error is not None:
+        if isinstance(error, NewConnectionError | ConnectTimeoutError):
+            return True
+        error = _inside(error)
+    return False
 
 
 def _inside(error: BaseException) -> BaseException | None:

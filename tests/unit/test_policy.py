@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision_event_block.backup.policy import LONGEST_DELAY, Trouble, backoff
+from vision_event_block.backoff import LONGEST_DELAY, backoff
+from vision_event_block.backup.policy import Trouble
 
 
 @pytest.mark.parametrize(

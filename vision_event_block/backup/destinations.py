@@ -42,7 +42,7 @@ class Destinations:
 
     def _cloud(self, route: Route) -> Destination:
         client = VisionEventsClient(
-            authorization=self._keyring.get(route.credential), settings=self._settings
+            authorization=self._keyring.get(route.credential), settings=self._settings, retries=0
         )
         return CloudDestination(client, self._store, route, self._pool)
 

@@ -85,8 +85,8 @@ class EventStoreDestination:
             body = to_device_event(json.loads(event.body), files)
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise InvalidEvent(f"its record in the event store is damaged: {error}") from error
-        exchange = self._transport.post(
-            _PATH, self._transport.base_url + _PATH, body=body, headers={"Idempotency-Key": event.id}
+        exchange = self._transport.send(
+            "POST", _PATH, self._transport.base_url + _PATH, body=body, headers={"Idempotency-Key": event.id}
         )
         created = self._transport.parse(_Created, exchange)
         status = exchange.response.status_code

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from vision_event_block.errors import ApiError, AuthenticationError, DeliveryError, PayloadRejected
+from vision_event_block.backoff import LONGEST_DELAY, backoff
+from vision_event_block.errors import ApiError, AuthenticationError, DeliveryError
 
-FIRST_DELAY = 1.0
-LONGEST_DELAY = 300.0
 AUTHENTICATION_PROBE = 60.0
 # After so many failures in a row one event at a time is risked until one gets through.
 PROBE_AFTER = 5
-
-
-def backoff(
-    failures: int, retry_after: float | None = None, rand: Callable[[], float] = random.random
-) -> float:
-    """Seconds to wait after the n-th failure in a row: full jitter over 1, 2, 4 … 300 s.
-
-    A Retry-After is a floor, and is itself limited: a wrong header must not park a device for a day.
-    """
-    ceiling = min(FIRST_DELAY * 2.0 ** min(max(failures - 1, 0), 16), LONGEST_DELAY)
-    return max(rand() * ceiling, min(retry_after or 0.0, LONGEST_DELAY))
 
 
 @dataclass(frozen=True)
@@ -47,17 +33,7 @@ class Trouble:
         return backoff(failures, self.retry_after)
 
 
-def is_refusal(error: DeliveryError) -> bool:
-    """Whether the destination refused what was sent, so that sending it again would not help."""
-    return isinstance(error, PayloadRejected)
-
-
 def trouble_of(error: DeliveryError) -> Trouble:
     """What a failure that is no refusal means for the route."""
     retry_after = error.retry_after if isinstance(error, ApiError) else None
     return Trouble(str(error), retry_after, is_credential=isinstance(error, AuthenticationError))
-
-
-def may_be_the_events_fault(error: DeliveryError) -> bool:
-    """Whether an event can have caused this answer: a refusal or a plain 500, no overload and no outage."""
-    return is_refusal(error) or (isinstance(error, ApiError) and error.status == 500)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
 
-from vision_event_block.backup.policy import Trouble, is_refusal, trouble_of
+from vision_event_block.backup.policy import Trouble, trouble_of
 from vision_event_block.backup.pool import Pool
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.errors import DeliveryError, StoreError
 from vision_event_block.store.interface import EventStore
-from vision_event_block.store.model import Route
+from vision_event_block.store.model import Route, StoredImage
 
 Answer = tuple[str, "str | DeliveryError | StoreError | None"]
 
@@ -72,7 +72,7 @@ class Uploads:
             done.source_ids.update(new)
             self._store.uploaded(self._route, new)
         for sha256, answer in answers:
-            if isinstance(answer, DeliveryError) and is_refusal(answer):
+            if isinstance(answer, DeliveryError) and answer.is_refusal:
                 done.refused[sha256] = str(answer)
             elif isinstance(answer, DeliveryError):
                 done.trouble = done.trouble or trouble_of(answer)
@@ -86,14 +86,15 @@ class Uploads:
         try:
             if not stop.is_set():
                 image = self._store.image(sha256)
-                answer = "" if image is None else self._client.upload_image(
-                    image.data, image.content_type, image.name,
-                    json.loads(image.metadata) if image.metadata else None,
-                ).source_id  # fmt: skip
+                answer = "" if image is None else self._send(image)
         except (DeliveryError, StoreError) as error:
             answer = error
         finally:
             answers.put((sha256, answer))
+
+    def _send(self, image: StoredImage) -> str:
+        metadata = json.loads(image.metadata) if image.metadata else None
+        return self._client.upload_image(image, name=image.name, metadata=metadata).source_id
 
 
 def _all_there_is(answers: SimpleQueue[Answer]) -> list[Answer]:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from functools import partial
 from uuid import uuid4
 
+from vision_event_block.backoff import LONGEST_DELAY
 from vision_event_block.backup.confirmations import Confirmations
 from vision_event_block.backup.destination import Destination
 from vision_event_block.backup.destinations import Destinations
-from vision_event_block.backup.policy import LONGEST_DELAY, PROBE_AFTER, Trouble
+from vision_event_block.backup.policy import PROBE_AFTER, Trouble
 from vision_event_block.backup.pool import Pool
 from vision_event_block.errors import StoreError
 from vision_event_block.event import MAX_BATCH

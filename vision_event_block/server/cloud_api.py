@@ -14,15 +14,16 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
+from vision_event_block.bundle import MAX_BUNDLE, Bundle, open_bundle
 from vision_event_block.event import MAX_BATCH, Metadata, VisionEvent
 from vision_event_block.event_data import ShortText
+from vision_event_block.event_query import EventQuery
+from vision_event_block.image_files import NotAnImage, read_image
 from vision_event_block.images import extension_of
 from vision_event_block.recorder import Recorder
 from vision_event_block.server import cursors
-from vision_event_block.server.bundle import MAX_BUNDLE, Bundle, open_bundle
-from vision_event_block.server.cloud_query import EventQuery
+from vision_event_block.server.cloud_query import filter_of
 from vision_event_block.server.dependencies import TheRecorder, TheStore
-from vision_event_block.server.image_files import NotAnImage, read_image
 from vision_event_block.server.incoming import check_time, replacing
 from vision_event_block.server.problems import CLOUD_PREFIX, CloudProblem, documented
 from vision_event_block.store.model import HERE, NewEvent, UseCase
@@ -201,7 +202,7 @@ def query(store: TheStore, asked: Annotated[EventQuery, Body()]) -> Found:
     """Events of a use case, newest first."""
     if store.use_cases.get(asked.use_case_id) is None:
         raise _no_use_case(asked.use_case_id)
-    events = store.catalog.events(asked.to_filter(), asked.limit + 1, cursors.read(asked.cursor))
+    events = store.catalog.events(filter_of(asked), asked.limit + 1, cursors.read(asked.cursor))
     following = cursors.after(events, asked.limit)
     return Found(
         events=[event.to_wire() for event in events[: asked.limit]],

@@ -17,10 +17,10 @@ from pydantic import AwareDatetime, BaseModel
 from vision_event_block.device_event import DeviceEvent
 from vision_event_block.event import VisionEvent
 from vision_event_block.event_data import EVENT_DATA, EventType, ShortText
+from vision_event_block.image_files import NotAnImage, read_base64
 from vision_event_block.images import EncodedImage
 from vision_event_block.server import cursors
 from vision_event_block.server.dependencies import TheRecorder, TheStore
-from vision_event_block.server.image_files import NotAnImage, read_base64
 from vision_event_block.server.incoming import check_time
 from vision_event_block.server.problems import DeviceProblem, documented
 from vision_event_block.status import DeviceStatus, device_status

@@ -12,13 +12,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader
 
+from vision_event_block.image_files import NotAnImage
 from vision_event_block.server import cursors, wording
 from vision_event_block.server.access import SESSION_COOKIE, Keys
 from vision_event_block.server.chart import Span, draw, span_named
 from vision_event_block.server.dependencies import TheRecorder, TheStore
-from vision_event_block.server.image_files import NotAnImage, thumbnail
 from vision_event_block.server.list_filter import ListFilter
 from vision_event_block.server.overlay import overlays
+from vision_event_block.server.thumbnails import thumbnail
 from vision_event_block.status import device_status, place_of
 from vision_event_block.store.listing import Listed
 from vision_event_block.store.model import Role, StoredImage

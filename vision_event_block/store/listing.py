@@ -35,6 +35,7 @@ class Filter:
     Attributes:
         since, until: Unix times of capture; `since` is included, `until` is not.
         class_name: Found in one of the images.
+        image_conditions: Comparisons with the metadata that one of the images was uploaded with.
     """
 
     use_case: str | None = None
@@ -44,6 +45,7 @@ class Filter:
     since: float | None = None
     until: float | None = None
     conditions: tuple[Condition, ...] = ()
+    image_conditions: tuple[Condition, ...] = ()
 
 
 class Cursor(NamedTuple):

@@ -111,27 +111,31 @@ def _clauses(wanted: Filter) -> Iterator[tuple[str, list[Any]]]:
     if wanted.until is not None:
         yield "captured_at < ?", [wanted.until]
     for condition in wanted.conditions:
-        yield _compare(condition)
+        yield _compare(condition, "body")
+    for condition in wanted.image_conditions:
+        clause, given = _compare(condition, "metadata")
+        of_event = "SELECT 1 FROM event_image JOIN image USING (sha256) WHERE event_seq = seq"
+        yield f"EXISTS ({of_event} AND {clause})", given
 
 
 def _marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _compare(condition: Condition) -> tuple[str, list[Any]]:
+def _compare(condition: Condition, column: str) -> tuple[str, list[Any]]:
     path, operator, value = condition
     place = "$" + "".join(f'."{name}"' for name in path)
     if isinstance(value, bool):
         kind = "true" if value else "false"
         negation = "IS NOT" if operator == "neq" else "IS"
-        return f"json_type(body, ?) {negation} ?", [place, kind]
+        return f"json_type({column}, ?) {negation} ?", [place, kind]
     if operator == "neq":
-        return "json_extract(body, ?) IS NOT ?", [place, value]
+        return f"json_extract({column}, ?) IS NOT ?", [place, value]
     if operator == "contains":
-        return "instr(lower(json_extract(body, ?)), lower(?)) > 0", [place, str(value)]
+        return f"instr(lower(json_extract({column}, ?)), lower(?)) > 0", [place, str(value)]
     # SQLite orders numbers before texts, so the kinds are kept apart.
     kinds = "('text')" if isinstance(value, str) else "('integer', 'real')"
     return (
-        f"(json_type(body, ?) IN {kinds} AND json_extract(body, ?) {_OPERATORS[operator]} ?)",
+        f"(json_type({column}, ?) IN {kinds} AND json_extract({column}, ?) {_OPERATORS[operator]} ?)",
         [place, place, value],
     )

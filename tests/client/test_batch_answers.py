@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vision_event_block.backup.cloud import _created
 from vision_event_block.client import CreatedBatch
+from vision_event_block.client.posting import _created
 
 SENT = ["a", "b", "c"]
 

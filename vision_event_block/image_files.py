@@ -1,4 +1,4 @@
-"""Image files that come from outside: what they are, and small versions of them."""
+"""Image files that come from outside: what they are."""
 
 from __future__ import annotations
 
@@ -28,9 +28,6 @@ _TYPES = {
 # The largest that the same platform takes into datasets.
 MAX_WIDTH, MAX_HEIGHT = 16_400, 10_900
 _DATA_URL = re.compile(r"^data:image/[a-z+.-]+;base64,")
-_THUMBNAIL = (320, 240)
-# A device has little memory; a JPEG is decoded at an eighth of its size and passes anyhow.
-_MOST_DECODED = 40_000_000
 
 
 class NotAnImage(InvalidEvent):
@@ -82,24 +79,3 @@ def read_base64(text: str) -> EncodedImage:
     except (binascii.Error, ValueError):
         raise NotAnImage(f"The image {shown(text[:40])} is no base64.") from None
     return read_image(data)
-
-
-def thumbnail(data: bytes) -> bytes:
-    """A small JPEG of an image file.
-
-    Raises:
-        NotAnImage: If its pixels cannot be decoded.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.draft("RGB", _THUMBNAIL)
-            if image.width * image.height > _MOST_DECODED:
-                raise NotAnImage(
-                    f"The image has {image.width} x {image.height} pixels, too many for a preview."
-                )
-            image.thumbnail(_THUMBNAIL)
-            small = io.BytesIO()
-            image.convert("RGB").save(small, "JPEG", quality=80)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise NotAnImage(f"The image cannot be decoded: {error}") from None
-    return small.getvalue()
