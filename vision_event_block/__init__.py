@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vision_event_block.client import VisionEventsClient as VisionEventsClient
     from vision_event_block.event import VisionEvent as VisionEvent
-    from vision_event_block.recorder import Receipt as Receipt
+    from vision_event_block.receipt import Receipt as Receipt
     from vision_event_block.recorder import Recorder as Recorder
     from vision_event_block.settings import Settings as Settings
 
@@ -30,7 +30,7 @@ BLOCKS_SOURCE = "workflows_core"
 REGISTERED_INITIALIZERS: dict[str, Any] = {"api_key": _api_key, "disable_sinks": False}
 
 _HOMES = {
-    "Receipt": "recorder",
+    "Receipt": "receipt",
     "Recorder": "recorder",
     "Settings": "settings",
     "VisionEvent": "event",

@@ -6,6 +6,7 @@ https://docs.roboflow.com/developer/rest-api/vision-events/create-a-vision-event
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
@@ -21,6 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import Self
 
+from vision_event_block.errors import InvalidEvent
 from vision_event_block.event_data import EVENT_DATA, EventType, LongText, ShortText
 
 MAX_METADATA_KEYS = 100
@@ -30,6 +32,8 @@ METADATA_KEY_PATTERN = r"^[a-zA-Z0-9_ -]+$"
 # Beyond this the server drops every image of the event without an error.
 MAX_ANNOTATIONS = 1000
 MAX_BATCH = 100
+# How far a timestamp may lie in the past and in the future.
+OLDEST, NEWEST = timedelta(days=366), timedelta(days=1)
 
 _IDEMPOTENCY_NAMESPACE = uuid5(NAMESPACE_URL, "vision_event_block/idempotency_key")
 
@@ -144,6 +148,15 @@ class VisionEvent(_Part):
     def _data_fits_type(self) -> Self:
         EVENT_DATA[self.event_type].model_validate(self.event_data or {})
         return self
+
+    def check_timestamp(self) -> None:
+        """Raises InvalidEvent for a time that the API does not take: over a year ago, or after tomorrow."""
+        now = datetime.now(timezone.utc)
+        if not now - OLDEST <= self.timestamp <= now + NEWEST:
+            raise InvalidEvent(
+                f"timestamp: {self.timestamp.isoformat()} is not between a year ago and tomorrow. Is the clock of "
+                "the device right?"
+            )
 
     def classes(self) -> frozenset[str]:
         """What was found in the images."""

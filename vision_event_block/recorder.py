@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing.util import Finalize
 from types import TracebackType
@@ -19,7 +18,7 @@ from vision_event_block.draft import Composition, Draft, compose
 from vision_event_block.errors import InvalidEvent, StoreError, StoreUnavailable, VisionEventError
 from vision_event_block.images import Frames
 from vision_event_block.keyring import Keyring, fingerprint
-from vision_event_block.metrics import register_with_host
+from vision_event_block.receipt import Receipt
 from vision_event_block.settings import Settings, event_store_place
 from vision_event_block.store import open_store
 from vision_event_block.store.interface import EventStore
@@ -30,29 +29,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 WaitFor = Literal["nothing", "storage", "delivery"]
-Status = Literal["recorded", "delivered", "throttled", "disabled", "refused"]
 
 logger = logging.getLogger("vision_event_block")
 
 # A disk that takes longer than this for one commit is broken, and a camera must go on.
 _COMMIT_TIMEOUT = 60.0
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What became of one event.
-
-    Attributes:
-        event_id: The id under which the event is on disk; empty if it was refused.
-        status: `recorded`, `delivered` or `refused`.
-        message: One or more sentences for people, with all that was mended.
-        error: Whether what was asked for did not happen.
-    """
-
-    event_id: str
-    status: Status
-    message: str
-    error: bool = False
 
 
 class Recorder:
@@ -135,7 +116,9 @@ class Recorder:
     ) -> list[Receipt]:
         """Records several events in one transaction; one receipt for each, in their order. Never raises."""
         if self._closed:
-            return [_refused(StoreUnavailable("This recorder was closed: make a new one.")) for _ in drafts]
+            return [
+                Receipt.refused(StoreUnavailable("This recorder was closed: make a new one.")) for _ in drafts
+            ]
         compositions: list[Composition | Receipt] = [self._compose(draft) for draft in drafts]
         good = [item for item in compositions if isinstance(item, Composition)]
         receipts = iter(self._record(good, wait_for, api_key, event_store_url) if good else [])
@@ -196,12 +179,14 @@ class Recorder:
         self._worker.notify()
 
     def retry(self, event_id: str | None = None) -> int:
-        """Makes a rejected event pending again, or all of them; returns how many.
+        """Makes a rejected event pending again, or all of them; returns how many. A pending one is tried at once.
 
         Raises:
             StoreError: The store could not be written.
         """
-        retried = self.store.retry(event_id)
+        retried = self.store.queue.retry(event_id)
+        if event_id is not None:
+            self.store.queue.hurry([event_id])
         self._worker.notify()
         return retried
 
@@ -209,8 +194,15 @@ class Recorder:
         """Waits until all that was handed over is on disk; false if the time was not enough."""
         return self._pid != os.getpid() or self._writer.drain(timeout)
 
-    def flush(self, timeout: float) -> bool:
-        """Waits until all is on disk and delivered, as far as it can be delivered now."""
+    def flush(self, timeout: float = 30.0) -> bool:
+        """Waits until all is on disk and delivered, as far as it can be delivered now.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            False if the time was not enough.
+        """
         parts_exist = self._pid == os.getpid()
         return not parts_exist or (self._writer.drain(timeout) and self._worker.flush(timeout))
 
@@ -224,7 +216,9 @@ class Recorder:
         self._closed = True
         self._at_exit.cancel()
         self._writer.drain(_COMMIT_TIMEOUT)
-        self._worker.flush(self.settings.exit_flush_seconds)
+        # Who only looked at the store has nothing to see through.
+        if self._worker.is_running:
+            self._worker.flush(self.settings.exit_flush_seconds)
         self._worker.stop(0.5)
         self._store.close()
 
@@ -274,11 +268,11 @@ class Recorder:
             return compose(draft, self.settings.device_id)
         except InvalidEvent as error:
             self._count_refused(error)
-            return _refused(error)
+            return Receipt.refused(error)
         except Exception as error:  # a value nobody thought of must not stop the stream
             logger.exception("An event could not be composed.")
             self._count_refused(error)
-            return _refused(error)
+            return Receipt.refused(error)
 
     def _record(
         self,
@@ -291,10 +285,12 @@ class Recorder:
             route = self.route(api_key, event_store_url)
         except (InvalidEvent, ValueError) as error:
             self._count_refused(error, len(compositions))
-            return [_refused(error) for _ in compositions]
+            return [Receipt.refused(error) for _ in compositions]
         try:
             if wait_for == "nothing" and self._hand_over(compositions, route):
-                return [_receipt(composition, "Handed over to be recorded.") for composition in compositions]
+                return [
+                    Receipt.of(composition, "Handed over to be recorded.") for composition in compositions
+                ]
             recorded = self.record_events([composition.new_event(route) for composition in compositions])
             receipts = [
                 self._on_disk(composition, answer, route)
@@ -302,10 +298,10 @@ class Recorder:
             ]
             return self._confirm(receipts, route) if wait_for == "delivery" else receipts
         except VisionEventError as error:
-            return [_refused(error) for _ in compositions]
+            return [Receipt.refused(error) for _ in compositions]
         except Exception as error:  # a broken sink must not stop a production line
             logger.exception("Events could not be recorded.")
-            return [_refused(error) for _ in compositions]
+            return [Receipt.refused(error) for _ in compositions]
 
     def _count_refused(self, error: Exception, number: int = 1) -> None:
         with contextlib.suppress(Exception):  # the settings may name no store at all
@@ -325,16 +321,16 @@ class Recorder:
 
     def _on_disk(self, composition: Composition, answer: Recorded, route: Route) -> Receipt:
         if not answer.is_new:
-            return _receipt(
+            return Receipt.of(
                 composition, f"This idempotency key is recorded already; its event is {answer.state}.", answer
             )
         if route.destination == HERE:
-            return _receipt(composition, "Recorded in this event store, where it belongs.", answer)
+            return Receipt.of(composition, "Recorded in this event store, where it belongs.", answer)
         with contextlib.suppress(StoreError):  # it is on disk, whatever can be said about its way
             waits = self._worker.waits_for(route)
             if waits:
-                return _receipt(composition, f"Recorded on this device and not sent yet: {waits}.", answer)
-        return _receipt(composition, "Recorded; the backup delivers it.", answer)
+                return Receipt.of(composition, f"Recorded on this device and not sent yet: {waits}.", answer)
+        return Receipt.of(composition, "Recorded; the backup delivers it.", answer)
 
     def _confirm(self, receipts: Sequence[Receipt], route: Route) -> list[Receipt]:
         """Waits for the destination. Without a credential there is nothing to wait for."""
@@ -344,59 +340,13 @@ class Recorder:
             states = self._worker.confirmations.wait(pending, timeout)
         except StoreError as error:
             states = {event_id: ("pending", str(error)) for event_id in pending}
-        return [self._confirmed(receipt, states.get(receipt.event_id), route) for receipt in receipts]
+        return [
+            self._confirmed(receipt, *states[receipt.event_id], route)
+            if receipt.event_id in states
+            else receipt
+            for receipt in receipts
+        ]
 
-    def _confirmed(self, receipt: Receipt, state: tuple[State, str] | None, route: Route) -> Receipt:
-        if state is None:
-            return receipt
-        notes = receipt.message.partition(". ")[2]
-        if state[0] == "delivered":
-            return replace(receipt, status="delivered", message=_sentences("Delivered.", notes))
-        if state[0] == "rejected":
-            message = f"The destination rejected the event, and it is set aside on this device: {state[1]}"
-            return replace(receipt, status="refused", error=True, message=_sentences(message, notes))
-        waits = state[1] or self._worker.waits_for(route) or "the destination has not answered yet"
-        message = (
-            f"Recorded on this device, not confirmed by the destination: {waits}. The backup keeps trying."
-        )
-        return replace(receipt, error=True, message=_sentences(message, notes))
-
-
-def _receipt(composition: Composition, message: str, answer: Recorded | None = None) -> Receipt:
-    status: Status = "delivered" if answer is not None and answer.state == "delivered" else "recorded"
-    return Receipt(composition.event.event_id, status, _sentences(message, *composition.notes))
-
-
-def _refused(error: Exception) -> Receipt:
-    return Receipt("", "refused", f"Not recorded: {error}", error=True)
-
-
-def _sentences(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
-
-
-_shared: Recorder | None = None
-_shared_lock = threading.Lock()
-_shows_metrics = False
-
-
-def shared_recorder() -> Recorder:
-    """The one recorder of this process, configured by the environment. The Workflow step uses it."""
-    global _shared, _shows_metrics
-    with _shared_lock:
-        if _shared is None or _shared.closed:
-            _shared = Recorder()
-        if not _shows_metrics:
-            register_with_host(lambda: shared_recorder().store)
-            _shows_metrics = True
-        return _shared
-
-
-def _after_fork() -> None:
-    # The parent's lock may have been held by a thread that does not exist here.
-    global _shared, _shared_lock
-    _shared, _shared_lock = None, threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    def _confirmed(self, receipt: Receipt, state: State, reason: str, route: Route) -> Receipt:
+        waits = reason or self._worker.waits_for(route) or "the destination has not answered yet"
+        return receipt.confirmed(state, waits)

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from vision_event_block.event_data import MAX_ID_LENGTH
 
 MIB = 1024 * 1024
+FILE_SCHEME = "file://"
 
 
 def event_store_place(url: str) -> str:
@@ -78,8 +79,8 @@ class Settings(BaseSettings):
     )
     destination: str = Field(
         default="cloud",
-        description="Where events go: `cloud`; the URL of an Event Store, such as `http://gateway:8001`; or "
-        "`here`, if this store is where they belong.",
+        description="Where events go: `cloud`; the URL of an Event Store, such as `http://gateway:8001`; a folder "
+        "for bundles, such as `file:///var/spool/vision-events`; or `here`, if this store is where they belong.",
     )
     use_case: str = Field(
         default="unassigned",
@@ -141,10 +142,14 @@ class Settings(BaseSettings):
     def _a_place(cls, destination: str) -> str:
         if destination.strip() in ("cloud", "here"):
             return destination.strip()
+        if destination.startswith(f"{FILE_SCHEME}/"):
+            return destination
         try:
             return event_store_place(destination)
         except ValueError as error:
-            raise ValueError(f"VISION_EVENTS_DESTINATION is none of cloud, here or a URL: {error}") from None
+            raise ValueError(
+                f"VISION_EVENTS_DESTINATION is none of cloud, here, file:///folder or a URL: {error}"
+            ) from None
 
     @field_validator("api_base_url", "secure_gateway")
     @classmethod

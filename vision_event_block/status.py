@@ -16,7 +16,7 @@ BackupState = Literal["on", "waiting", "off", "here"]
 
 @dataclass(frozen=True)
 class Waiting:
-    """A destination that pending events wait for, why, and until when (Unix time; 0: nobody knows)."""
+    """A destination that pending events wait for, why, and until when (Unix time; 0: until the next attempt)."""
 
     destination: str
     reason: str
@@ -53,7 +53,9 @@ def device_status(recorder: Recorder) -> DeviceStatus:
     store = recorder.store
     counts = store.counts()
     waiting = tuple(
-        found for route, circuit in store.routes().items() if (found := _waiting(recorder, route, circuit))
+        found
+        for route, circuit in store.queue.routes().items()
+        if (found := _waiting(recorder, route, circuit))
     )
     switch = store.backup_switch()
     state, message = _backup(recorder, counts, waiting, switch.is_on)
@@ -79,8 +81,8 @@ def place_of(route: Route, settings: Settings) -> str:
 
 def _waiting(recorder: Recorder, route: Route, circuit: Circuit) -> Waiting | None:
     name = place_of(route, recorder.settings)
-    if circuit.open_until > time.time():
-        return Waiting(name, circuit.reason, circuit.open_until)
+    if circuit.failures:
+        return Waiting(name, circuit.reason, circuit.open_until if circuit.open_until > time.time() else 0.0)
     reason = recorder.waits_for(route)
     return Waiting(name, reason, 0.0) if reason else None
 

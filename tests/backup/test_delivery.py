@@ -84,7 +84,7 @@ def test_an_outage_delays_and_loses_nothing(cloud, make_recorder):
     recorder = make_recorder(cloud)
     cloud.stop()
     ids = record_many(recorder, 20)
-    wait_until(lambda: any(circuit.failures for circuit in recorder.store.routes().values()))
+    wait_until(lambda: any(circuit.failures for circuit in recorder.store.queue.routes().values()))
     cloud.start()
     wait_until(lambda: cloud.ids == set(ids), 40)
     assert cloud.referenced_images() == set(cloud.images)
@@ -161,10 +161,10 @@ def test_a_key_that_is_refused_pauses_its_route_and_uses_up_no_attempt(cloud, ma
     assert (receipt.status, receipt.error) == ("recorded", True)
     assert "Insufficient permissions" in receipt.message
     assert len(cloud.requests) == 1
-    (circuit,) = recorder.store.routes().values()
+    (circuit,) = recorder.store.queue.routes().values()
     assert circuit.open_until > 0
-    route = next(iter(recorder.store.routes()))
-    assert [claimed.attempts for claimed in recorder.store.claim(route, "t", 1, 1)] == [0]
+    route = next(iter(recorder.store.queue.routes()))
+    assert [claimed.attempts for claimed in recorder.store.queue.claim(route, "t", 1, 1)] == [0]
 
 
 def test_without_a_key_events_are_recorded_and_go_when_one_comes(cloud, make_recorder):
@@ -231,7 +231,7 @@ def test_no_key_reaches_the_disk_a_log_or_a_message(cloud, make_recorder, tmp_pa
     receipt = recorder.record(use_case="uc", wait_for="delivery")
     cloud.stop()
     recorder.record(use_case="uc")
-    wait_until(lambda: any(circuit.failures for circuit in recorder.store.routes().values()))
+    wait_until(lambda: any(circuit.failures for circuit in recorder.store.queue.routes().values()))
     recorder.close()
     assert "bad key ***" in receipt.message
     written = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
@@ -276,10 +276,10 @@ def test_retry_after_is_honoured_as_a_floor(cloud, make_recorder):
     cloud.fault = lambda r: next(first, None)
     recorder = make_recorder(cloud)
     recorder.record(use_case="uc")
-    wait_until(lambda: any(c.failures for c in recorder.store.routes().values()))
+    wait_until(lambda: any(c.failures for c in recorder.store.queue.routes().values()))
     import time
 
-    (circuit,) = recorder.store.routes().values()
+    (circuit,) = recorder.store.queue.routes().values()
     assert circuit.open_until - time.time() > 110
     assert len(cloud.requests) == 1
 
@@ -308,7 +308,7 @@ def test_the_route_of_an_event_names_no_key(cloud, make_recorder):
     """The store knows a credential by its fingerprint."""
     recorder = make_recorder(cloud, backup=False)
     recorder.record(use_case="uc")
-    (route,) = recorder.store.routes()
+    (route,) = recorder.store.queue.routes()
     assert isinstance(route, Route)
     assert KEY not in route.credential
     assert len(route.credential) == 16

@@ -12,7 +12,7 @@ pytest.importorskip("roboflow_workflows", reason="the Workflows engine is not in
 
 from tests.link import Link
 from tests.site import KEY
-from vision_event_block import recorder as recorder_module
+from vision_event_block import shared
 from vision_event_block.blocks.cooldown import COOLDOWN
 
 TYPE = "vision_event_block/vision_event@v1"
@@ -27,9 +27,9 @@ def plugin(clean_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("VISION_EVENTS_EXIT_FLUSH_SECONDS", "0")
     COOLDOWN._last.clear()
     yield
-    if recorder_module._shared is not None:
-        recorder_module._shared.close()
-        recorder_module._shared = None
+    if shared._shared is not None:
+        shared._shared.close()
+        shared._shared = None
 
 
 @pytest.fixture
@@ -90,6 +90,6 @@ def store() -> Any:
 
     class Lazy:
         def __getattr__(self, name: str) -> Any:
-            return getattr(recorder_module.shared_recorder().store, name)
+            return getattr(shared.shared_recorder().store, name)
 
     return Lazy()

@@ -180,7 +180,7 @@ def test_a_file_that_came_as_bytes_is_passed_on_as_it_came(run, store, file_type
     """Not decoded and encoded again."""
     file = cv2.imencode(file_type, a_frame(1))[1].tobytes()
     run(workflow(event_step()), image={"type": "base64", "value": base64.b64encode(file).decode()})
-    claimed = store.claim(next(iter(store.routes())), "t", 1, 1)[0]
+    claimed = store.queue.claim(next(iter(store.queue.routes())), "t", 1, 1)[0]
     assert store.image(claimed.images[0, "input"]).data == file
 
 
@@ -201,7 +201,7 @@ def test_a_file_that_somebody_drew_on_is_encoded_anew(run, store):
     definition["outputs"] = definition["outputs"][1:]
     run(definition, image={"type": "base64", "value": base64.b64encode(file).decode()},
         predictions=[recorded.OBJECT_DETECTION])  # fmt: skip
-    claimed = store.claim(next(iter(store.routes())), "t", 1, 1)[0]
+    claimed = store.queue.claim(next(iter(store.queue.routes())), "t", 1, 1)[0]
     for digest in claimed.images.values():
         pixels = cv2.imdecode(np.frombuffer(store.image(digest).data, np.uint8), cv2.IMREAD_COLOR)
         assert np.abs(pixels.astype(int) - a_frame(1)).max() > 50

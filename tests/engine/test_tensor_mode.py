@@ -26,7 +26,7 @@ from roboflow_workflows.execution_engine.core import ExecutionEngine
 from tests.conftest import a_frame
 from tests.engine import predictions as recorded
 from tests.engine.conftest import event_step, predictions_input, workflow
-from vision_event_block.recorder import shared_recorder
+from vision_event_block.shared import shared_recorder
 
 shape = np.zeros((90, 120), np.uint8, order="F")
 shape[25:55, 10:50] = 1

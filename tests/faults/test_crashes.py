@@ -82,7 +82,8 @@ def test_the_api_goes_away_for_a_while_and_nothing_is_lost(start, cloud, make_re
     cloud.stop()
     seen = SQLiteEventStore(tmp_path / "events.db", Quota(10**9))
     wait_until(
-        lambda: any(circuit.failures for circuit in seen.routes().values()), what="the outage is noticed"
+        lambda: any(circuit.failures for circuit in seen.queue.routes().values()),
+        what="the outage is noticed",
     )
     seen.close()
     cloud.start()

@@ -39,7 +39,7 @@ def test_a_device_backs_up_to_a_site_through_a_cut_of_the_network(
     wait_until(lambda: set(ids) <= site_link.ids)
     site_link.stop()
     ids += [api.post("/v2/events", json=device_event(number)).json()["id"] for number in range(5, 10)]
-    wait_until(lambda: any(circuit.failures for circuit in device.store.routes().values()))
+    wait_until(lambda: any(circuit.failures for circuit in device.store.queue.routes().values()))
     status = api.get("/v2/status").json()
     assert (status["backup"], status["counts"]["pending"]) == ("waiting", 5)
     assert "got no answer" in status["backup_message"]

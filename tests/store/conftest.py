@@ -51,8 +51,8 @@ def told(event_id: str, captured_at: float = 0.0, **more: Any) -> NewEvent:
 
 def deliver(store: SQLiteEventStore, state: str = "delivered", reason: str = "", limit: int = 100) -> int:
     """Settles what is pending on the usual route."""
-    claimed = store.claim(ROUTE, "t", 60, limit)
-    store.settle("t", [Outcome(event.seq, state, reason) for event in claimed])
+    claimed = store.queue.claim(ROUTE, "t", 60, limit)
+    store.queue.settle("t", [Outcome(event.seq, state, reason) for event in claimed])
     return len(claimed)
 
 

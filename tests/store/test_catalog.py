@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tests.store.conftest import deliver, told
+from tests.store.conftest import an_event, deliver, told
 from vision_event_block.store.listing import Condition, Filter
 
 START = datetime(2026, 5, 4, tzinfo=timezone.utc)
@@ -110,3 +110,24 @@ def test_an_event_tells_all_that_is_known_of_it(store, clock):
     assert (event.state, event.reason, event.route) == ("rejected", "the lid is upside down", ROUTE)
     assert event.settled_at - event.recorded_at == 5
     assert set(event.images) == {(0, "input"), (0, "output")}
+
+
+def test_ids_are_found_by_how_they_begin(store):
+    """Whatever signs they are made of."""
+    store.record([told("ab-1"), told("ab-2"), told("b%_"), told("bé")])
+    assert store.catalog.ids_starting_with("ab") == ["ab-1", "ab-2"]
+    assert store.catalog.ids_starting_with("ab", limit=1) == ["ab-1"]
+    assert store.catalog.ids_starting_with("b%") == ["b%_"]
+    assert store.catalog.ids_starting_with("bé") == ["bé"]
+    assert store.catalog.ids_starting_with("%") == []
+
+
+def test_use_cases_are_counted_by_state_with_the_latest_reason(store):
+    """In the order of their names."""
+    store.record([an_event(n) for n in range(3)] + [told("h1", 5.0, use_case="home")])
+    deliver(store, "rejected", "too old", limit=1)
+    deliver(store, limit=1)
+    home, uc = store.catalog.by_use_case()
+    assert (home.use_case, home.pending, home.delivered, home.rejected) == ("home", 0, 1, 0)
+    assert (home.last_captured_at, home.last_reason) == (5.0, "")
+    assert (uc.use_case, uc.pending, uc.delivered, uc.rejected, uc.last_reason) == ("uc", 1, 1, 1, "too old")

@@ -21,7 +21,7 @@ def test_an_event_that_stays_here_is_delivered_when_it_is_recorded(store):
     """This store is its destination."""
     (answer,) = store.record([told("h1")])
     assert answer.state == "delivered"
-    assert store.routes() == {}
+    assert store.queue.routes() == {}
     assert (store.counts().delivered, store.counts().pending) == (1, 0)
     assert sum(store.latencies().counts.values()) == 0
 
@@ -63,9 +63,9 @@ def test_a_replaced_event_is_pending_again_and_the_accounts_add_up(store):
 def test_whoever_delivers_what_was_replaced_settles_nothing(store):
     """Its lease is gone; the new one is delivered after all."""
     store.record([an_event(1, "old")])
-    (claimed,) = store.claim(ROUTE, "old", 60, 1)
+    (claimed,) = store.queue.claim(ROUTE, "old", 60, 1)
     store.record([_replacing(an_event(1, "new"))])
-    assert store.settle("old", [Outcome(claimed.seq, "delivered")]) == []
+    assert store.queue.settle("old", [Outcome(claimed.seq, "delivered")]) == []
     assert store.state("e1") == ("pending", "")
     assert deliver(store) == 1
 
@@ -74,11 +74,11 @@ def test_an_event_that_comes_back_to_its_own_store_goes_on_from_there(store):
     """A step whose Event Store is the one that it records into."""
     url = Route("http://localhost:8001")
     store.record([an_event(1, "a", route=url)])
-    (claimed,) = store.claim(url, "step", 60, 1)
+    (claimed,) = store.queue.claim(url, "step", 60, 1)
     (answer,) = store.record([an_event(1, "a", route=ROUTE)])
     assert (answer.is_new, answer.is_same) == (False, True)
-    assert store.settle("step", [Outcome(claimed.seq, "delivered")]) == []
-    assert list(store.routes()) == [ROUTE]
+    assert store.queue.settle("step", [Outcome(claimed.seq, "delivered")]) == []
+    assert list(store.queue.routes()) == [ROUTE]
     assert accounts_add_up(store)
 
 
@@ -95,10 +95,10 @@ def test_a_rejected_event_can_be_tried_again(store):
     """One, or all of them; the rest stays."""
     store.record([an_event(number) for number in range(3)])
     deliver(store, "rejected", "no")
-    assert store.retry("e1") == 1
-    assert store.retry("e1") == 0
+    assert store.queue.retry("e1") == 1
+    assert store.queue.retry("e1") == 0
     assert [store.state(f"e{number}")[0] for number in range(3)] == ["rejected", "pending", "rejected"]
-    assert store.retry() == 2
+    assert store.queue.retry() == 2
     assert store.counts().pending == 3
     assert accounts_add_up(store)
 
@@ -106,11 +106,11 @@ def test_a_rejected_event_can_be_tried_again(store):
 def test_trying_now_does_not_wait_for_the_next_attempt(store):
     """A person pressed the button."""
     store.record([an_event(1)])
-    (claimed,) = store.claim(ROUTE, "t", 60, 1)
-    store.settle("t", [Outcome(claimed.seq, "pending", "busy", due_in=300)])
-    assert store.claim(ROUTE, "t", 60, 1) == []
-    assert store.retry("e1") == 0
-    assert len(store.claim(ROUTE, "t", 60, 1)) == 1
+    (claimed,) = store.queue.claim(ROUTE, "t", 60, 1)
+    store.queue.settle("t", [Outcome(claimed.seq, "pending", "busy", due_in=300)])
+    assert store.queue.claim(ROUTE, "t", 60, 1) == []
+    store.queue.hurry(["e1"])
+    assert len(store.queue.claim(ROUTE, "t", 60, 1)) == 1
 
 
 def test_dropped_events_are_gone_with_their_images_and_counted(store):
@@ -185,11 +185,11 @@ def test_history_keeps_the_words_and_counts_repetitions(store, clock):
     """A destination that says the same for a day fills no disk."""
     store.record([an_event(1)])
     for _ in range(30):
-        (claimed,) = store.claim(ROUTE, "t", 60, 1)
-        store.settle("t", [Outcome(claimed.seq, "pending", "busy")])
+        (claimed,) = store.queue.claim(ROUTE, "t", 60, 1)
+        store.queue.settle("t", [Outcome(claimed.seq, "pending", "busy")])
         clock.now += 60
-    store.claim(ROUTE, "t", 60, 1)
-    store.release("t", "no answer")
+    store.queue.claim(ROUTE, "t", 60, 1)
+    store.queue.release("t", "no answer")
     clock.now += 60
     deliver(store)
     steps = store.catalog.history("e1")
@@ -205,8 +205,8 @@ def test_history_forgets_the_earliest_when_the_words_differ_each_time(store, clo
     """Some servers put the number of the request into every answer."""
     store.record([an_event(1)])
     for number in range(60):
-        (claimed,) = store.claim(ROUTE, "t", 60, 1)
-        store.settle("t", [Outcome(claimed.seq, "pending", f"request {number} failed")])
+        (claimed,) = store.queue.claim(ROUTE, "t", 60, 1)
+        store.queue.settle("t", [Outcome(claimed.seq, "pending", f"request {number} failed")])
         clock.now += 1
     words = [step.words for step in store.catalog.history("e1")]
     assert len(words) <= 21
@@ -243,4 +243,27 @@ def test_events_of_other_destinations_are_routes_of_their_own(store):
     """Each waits for its own."""
     routes = [ROUTE, Route("http://a:8001"), Route(HERE)]
     store.record([an_event(number, route=route) for number, route in enumerate(routes)])
-    assert set(store.routes()) == {ROUTE, Route("http://a:8001")}
+    assert set(store.queue.routes()) == {ROUTE, Route("http://a:8001")}
+
+
+def test_hurrying_all_tries_every_route_again(store):
+    """What waits for its next attempt is due, and no circuit is open."""
+    store.record([an_event(1), an_event(2)])
+    for claimed in store.queue.claim(ROUTE, "t", 60, 2):
+        store.queue.settle("t", [Outcome(claimed.seq, "pending", "busy", due_in=300)])
+    store.queue.trip(ROUTE, 3, 300, "down")
+    store.queue.hurry()
+    assert store.queue.next_due(ROUTE) == 0.0
+    assert store.queue.routes()[ROUTE].open_until == 0.0
+
+
+def test_what_waits_for_an_old_key_goes_with_a_new_one(store):
+    """All that is pending there and free; what is being delivered stays, as does what other keys have."""
+    store.record([an_event(n) for n in range(3)] + [an_event(9, route=Route("cloud", "another"))])
+    (held,) = store.queue.claim(ROUTE, "t", 60, 1)
+    assert store.queue.reroute(ROUTE, Route("cloud", "new")) == 2
+    assert {e.id for e in store.queue.claim(Route("cloud", "new"), "u", 60, 10)} == {"e0", "e1", "e2"} - {
+        held.id
+    }
+    assert store.queue.settle("t", [Outcome(held.seq, "delivered")]) == [held.seq]
+    assert store.catalog.event("e9").route == Route("cloud", "another")

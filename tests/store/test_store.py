@@ -35,8 +35,8 @@ def test_a_distinct_image_is_stored_once(store, tmp_path):
 def test_recording_an_id_again_changes_nothing_and_says_so(store):
     """The first one stays, whatever became of it."""
     store.record([an_event(1)])
-    (claimed,) = store.claim(ROUTE, "t", 10, 10)
-    store.settle("t", [Outcome(claimed.seq, "delivered")])
+    (claimed,) = store.queue.claim(ROUTE, "t", 10, 10)
+    store.queue.settle("t", [Outcome(claimed.seq, "delivered")])
     (again,) = store.record([an_event(1, "picture")])
     assert (again.state, again.is_new) == ("delivered", False)
     assert store.catalog.event("e1") is None or not store.catalog.event("e1").images
@@ -55,103 +55,103 @@ def test_one_bad_event_of_a_group_means_none_is_written(store):
 def test_a_claimed_event_is_nobody_elses_until_its_lease_ends(store, clock):
     """Then somebody else may have it."""
     store.record([an_event(number) for number in range(3)])
-    assert [claimed.id for claimed in store.claim(ROUTE, "mine", 10, 2)] == ["e0", "e1"]
-    assert [claimed.id for claimed in store.claim(ROUTE, "theirs", 10, 5)] == ["e2"]
+    assert [claimed.id for claimed in store.queue.claim(ROUTE, "mine", 10, 2)] == ["e0", "e1"]
+    assert [claimed.id for claimed in store.queue.claim(ROUTE, "theirs", 10, 5)] == ["e2"]
     clock.now += 11
-    assert [claimed.id for claimed in store.claim(ROUTE, "new", 10, 5)] == ["e0", "e1", "e2"]
+    assert [claimed.id for claimed in store.queue.claim(ROUTE, "new", 10, 5)] == ["e0", "e1", "e2"]
 
 
 def test_a_lease_that_is_renewed_does_not_end(store, clock):
     """A slow worker that lives keeps what it has."""
     store.record([an_event(1)])
-    store.claim(ROUTE, "mine", 10, 1)
+    store.queue.claim(ROUTE, "mine", 10, 1)
     clock.now += 9
-    store.renew("mine", 10)
+    store.queue.renew("mine", 10)
     clock.now += 9
-    assert store.claim(ROUTE, "theirs", 10, 1) == []
+    assert store.queue.claim(ROUTE, "theirs", 10, 1) == []
 
 
 def test_an_outcome_counts_only_for_whom_the_event_is_leased_to(store, clock):
     """A worker that was thought dead cannot settle what another has now."""
     store.record([an_event(1)])
-    (claimed,) = store.claim(ROUTE, "late", 10, 1)
+    (claimed,) = store.queue.claim(ROUTE, "late", 10, 1)
     clock.now += 11
-    store.claim(ROUTE, "new", 10, 1)
-    assert store.settle("late", [Outcome(claimed.seq, "rejected", "late")]) == []
+    store.queue.claim(ROUTE, "new", 10, 1)
+    assert store.queue.settle("late", [Outcome(claimed.seq, "rejected", "late")]) == []
     assert store.state("e1") == ("pending", "")
-    assert store.settle("new", [Outcome(claimed.seq, "delivered")]) == [claimed.seq]
+    assert store.queue.settle("new", [Outcome(claimed.seq, "delivered")]) == [claimed.seq]
 
 
 def test_an_event_waits_while_another_lease_uploads_its_image(store):
     """So that no image is uploaded twice; once it is uploaded, nothing waits."""
     store.record([an_event(1, "shared")])
-    (first,) = store.claim(ROUTE, "mine", 10, 10)
+    (first,) = store.queue.claim(ROUTE, "mine", 10, 10)
     store.record([an_event(2, "shared"), an_event(3, "own")])
-    assert [claimed.id for claimed in store.claim(ROUTE, "theirs", 10, 10)] == ["e3"]
-    store.uploaded(ROUTE, {first.images[0, "input"]: "src"})
-    assert [claimed.id for claimed in store.claim(ROUTE, "theirs", 10, 10)] == ["e2"]
+    assert [claimed.id for claimed in store.queue.claim(ROUTE, "theirs", 10, 10)] == ["e3"]
+    store.queue.uploaded(ROUTE, {first.images[0, "input"]: "src"})
+    assert [claimed.id for claimed in store.queue.claim(ROUTE, "theirs", 10, 10)] == ["e2"]
 
 
 def test_uploads_are_remembered_by_route(store):
     """A source id of one workspace means nothing in another."""
     store.record([an_event(1, "a")])
     digest = store.catalog.event("e1").images[0, "input"]
-    store.uploaded(ROUTE, {digest: "src-1"})
-    assert store.source_ids(ROUTE, [digest, "unknown"]) == {digest: "src-1"}
-    assert store.source_ids(Route("cloud", "other"), [digest]) == {}
+    store.queue.uploaded(ROUTE, {digest: "src-1"})
+    assert store.queue.source_ids(ROUTE, [digest, "unknown"]) == {digest: "src-1"}
+    assert store.queue.source_ids(Route("cloud", "other"), [digest]) == {}
 
 
 def test_an_event_that_is_to_be_tried_later_is_not_claimed_before(store, clock):
     """And its attempts are counted only when the event was at fault."""
     store.record([an_event(1)])
-    (claimed,) = store.claim(ROUTE, "t", 10, 1)
-    store.settle("t", [Outcome(claimed.seq, "pending", "500", due_in=30, counts=True)])
-    assert store.next_due(ROUTE) == 30
-    assert store.claim(ROUTE, "t", 10, 1) == []
+    (claimed,) = store.queue.claim(ROUTE, "t", 10, 1)
+    store.queue.settle("t", [Outcome(claimed.seq, "pending", "500", due_in=30, counts=True)])
+    assert store.queue.next_due(ROUTE) == 30
+    assert store.queue.claim(ROUTE, "t", 10, 1) == []
     clock.now += 31
-    assert store.claim(ROUTE, "t", 10, 1)[0].attempts == 1
+    assert store.queue.claim(ROUTE, "t", 10, 1)[0].attempts == 1
 
 
 def test_a_released_event_is_as_it_was(store):
     """Nobody's fault, nothing counted."""
     store.record([an_event(1)])
-    store.claim(ROUTE, "mine", 10, 1)
-    store.release("mine")
-    assert store.claim(ROUTE, "theirs", 10, 1)[0].attempts == 0
+    store.queue.claim(ROUTE, "mine", 10, 1)
+    store.queue.release("mine")
+    assert store.queue.claim(ROUTE, "theirs", 10, 1)[0].attempts == 0
 
 
 @pytest.mark.parametrize("jump", [-400 * 86400.0, 400 * 86400.0])
 def test_a_clock_that_jumps_holds_nothing_up_for_long(store, clock, jump):
     """Devices start in 1970 and learn the time later."""
     store.record([an_event(1), an_event(2)])
-    (claimed,) = store.claim(ROUTE, "t", 10, 1)
-    store.settle("t", [Outcome(claimed.seq, "pending", "500", due_in=300, counts=True)])
-    store.claim(ROUTE, "t2", 15, 1)
+    (claimed,) = store.queue.claim(ROUTE, "t", 10, 1)
+    store.queue.settle("t", [Outcome(claimed.seq, "pending", "500", due_in=300, counts=True)])
+    store.queue.claim(ROUTE, "t2", 15, 1)
     clock.now += jump
     clock.now += 1
-    assert len(store.claim(ROUTE, "t3", 10, 10)) == 2
+    assert len(store.queue.claim(ROUTE, "t3", 10, 10)) == 2
 
 
 def test_routes_are_told_with_their_circuits(store):
     """Only those that have something pending."""
     other = Route("cloud", "other")
     store.record([an_event(1), an_event(2, route=other), an_event(3, route=Route("zone"))])
-    store.trip(other, 3, 60, "no network")
-    routes = store.routes()
+    store.queue.trip(other, 3, 60, "no network")
+    routes = store.queue.routes()
     assert set(routes) == {ROUTE, other, Route("zone")}
     assert (routes[other].failures, routes[other].reason) == (3, "no network")
-    store.close_circuit(other)
-    assert store.routes()[other].failures == 0
-    (claimed,) = store.claim(ROUTE, "t", 10, 1)
-    store.settle("t", [Outcome(claimed.seq, "delivered")])
-    assert ROUTE not in store.routes()
+    store.queue.close_circuit(other)
+    assert store.queue.routes()[other].failures == 0
+    (claimed,) = store.queue.claim(ROUTE, "t", 10, 1)
+    store.queue.settle("t", [Outcome(claimed.seq, "delivered")])
+    assert ROUTE not in store.queue.routes()
 
 
 def test_delivered_events_leave_after_their_time_with_images_nobody_else_has(store, clock, tmp_path):
     """Pending and rejected ones stay, however old; the accounts still add up."""
     store.record([an_event(1, "a"), an_event(2, "a", "b"), an_event(3, "c")])
-    first, _, third = store.claim(ROUTE, "t", 10, 10)
-    store.settle("t", [Outcome(first.seq, "delivered"), Outcome(third.seq, "rejected", "no")])
+    first, _, third = store.queue.claim(ROUTE, "t", 10, 10)
+    store.queue.settle("t", [Outcome(first.seq, "delivered"), Outcome(third.seq, "rejected", "no")])
     clock.now += 8 * 86400
     assert store.prune() == 1
     assert store.state("e1") is None
@@ -169,8 +169,8 @@ def test_a_full_store_makes_room_by_what_is_delivered_and_then_refuses(tmp_path)
 
     number = _how_many(record, StoreFull, "VISION_EVENTS_MAX_BYTES")
     assert number > 4
-    claimed = store.claim(ROUTE, "t", 10, 3)
-    store.settle("t", [Outcome(event.seq, "delivered") for event in claimed])
+    claimed = store.queue.claim(ROUTE, "t", 10, 3)
+    store.queue.settle("t", [Outcome(event.seq, "delivered") for event in claimed])
     record(1000)
     assert store.state("e0") is None
     assert store.counts().pending == number - 3 + 1
@@ -257,7 +257,7 @@ def test_threads_and_connections_share_it(tmp_path):
     def work(store: SQLiteEventStore, base: int) -> None:
         for number in range(30):
             store.record([an_event(base + number)])
-            claimed.extend(event.id for event in store.claim(ROUTE, f"{base}-{number}", 60, 1))
+            claimed.extend(event.id for event in store.queue.claim(ROUTE, f"{base}-{number}", 60, 1))
 
     threads = [threading.Thread(target=work, args=(stores[index % 3], index * 1000)) for index in range(6)]
     for thread in threads:

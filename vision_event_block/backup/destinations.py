@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from vision_event_block.backup.bundles import BundleDestination
 from vision_event_block.backup.cloud import CloudDestination
 from vision_event_block.backup.destination import Destination
 from vision_event_block.backup.event_store import EventStoreDestination
 from vision_event_block.backup.pool import Pool
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.keyring import Keyring
-from vision_event_block.settings import Settings
+from vision_event_block.settings import FILE_SCHEME, Settings
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.model import CLOUD, Route
 from vision_event_block.transport import Credential, Transport
@@ -31,7 +34,7 @@ class Destinations:
     def of(self, route: Route) -> Destination:
         """The destination of a route that can be reached."""
         if route not in self._made:
-            self._made[route] = self._cloud(route) if route.destination == CLOUD else self._event_store(route)
+            self._made[route] = self._make(route)
         return self._made[route]
 
     def close(self) -> None:
@@ -39,6 +42,13 @@ class Destinations:
         for destination in list(self._made.values()):
             destination.close()
         self._pool.close()
+
+    def _make(self, route: Route) -> Destination:
+        if route.destination == CLOUD:
+            return self._cloud(route)
+        if route.destination.startswith(FILE_SCHEME):
+            return BundleDestination(Path(route.destination.removeprefix(FILE_SCHEME)), self._store)
+        return self._event_store(route)
 
     def _cloud(self, route: Route) -> Destination:
         client = VisionEventsClient(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from queue import SimpleQueue
 
+from vision_event_block.backup.contents import images_of
 from vision_event_block.backup.destination import Settle
 from vision_event_block.backup.judgement import Judgement
 from vision_event_block.backup.policy import Trouble
@@ -15,7 +16,7 @@ from vision_event_block.backup.pool import Pool
 from vision_event_block.device_event import to_device_event
 from vision_event_block.errors import DeliveryError, InvalidEvent, StoreError
 from vision_event_block.store.interface import EventStore
-from vision_event_block.store.model import Claimed, Role
+from vision_event_block.store.model import Claimed
 from vision_event_block.transport import Answer, Transport
 
 # The words of a delivery, or what went wrong; None when it was not tried.
@@ -75,12 +76,7 @@ class EventStoreDestination:
             results.put((event, result))
 
     def _send(self, event: Claimed) -> str:
-        files: dict[tuple[int, Role], bytes] = {}
-        for place, sha256 in event.images.items():
-            image = self._store.image(sha256)
-            if image is None:
-                raise InvalidEvent(f"its image {sha256} is missing in the event store")
-            files[place] = image.data
+        files = {place: image.data for place, image in images_of(self._store, event.images).items()}
         try:
             body = to_device_event(json.loads(event.body), files)
         except (ValueError, KeyError, IndexError, TypeError) as error:

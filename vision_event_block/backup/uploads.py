@@ -45,7 +45,7 @@ class Uploads:
         waited for and remembered, also when the caller stops listening.
         """
         wanted = list(dict.fromkeys(digests))
-        done = Uploaded(source_ids=self._store.source_ids(self._route, wanted))
+        done = Uploaded(source_ids=self._store.queue.source_ids(self._route, wanted))
         missing = [sha256 for sha256 in wanted if sha256 not in done.source_ids]
         done.waiting = len(missing)
         answers: SimpleQueue[Answer] = SimpleQueue()
@@ -70,7 +70,7 @@ class Uploads:
         new = {sha256: answer for sha256, answer in answers if isinstance(answer, str)}
         if new:
             done.source_ids.update(new)
-            self._store.uploaded(self._route, new)
+            self._store.queue.uploaded(self._route, new)
         for sha256, answer in answers:
             if isinstance(answer, DeliveryError) and answer.is_refusal:
                 done.refused[sha256] = str(answer)

@@ -124,7 +124,7 @@ class BackupWorker:
     def _can_deliver(self) -> bool:
         try:
             # In this order: a route takes its token before it claims.
-            return any(self._store.next_due(route) == 0.0 for route in self._usable_routes()) or bool(
+            return any(self._store.queue.next_due(route) == 0.0 for route in self._usable_routes()) or bool(
                 self._tokens
             )
         except StoreError:
@@ -137,7 +137,7 @@ class BackupWorker:
         now = time.time()
         return {
             route: circuit
-            for route, circuit in self._store.routes().items()
+            for route, circuit in self._store.queue.routes().items()
             if self._destinations.can_reach(route) and not now < circuit.open_until <= now + 2 * LONGEST_DELAY
         }
 
@@ -186,11 +186,11 @@ class BackupWorker:
             if not self._settings.backup or not self._store.backup_switch().is_on:
                 return _POLL
             now, clock = time.time(), time.monotonic()
-            for route, circuit in self._store.routes().items():
+            for route, circuit in self._store.queue.routes().items():
                 if circuit.open_until > now:
                     moments.append(max(circuit.open_until - now, 0.05))
                 elif route not in self._tokens and self._destinations.can_reach(route):
-                    due = self._store.next_due(route)
+                    due = self._store.queue.next_due(route)
                     rest = max(self._rest_until.get(route, 0.0) - clock, 0.0)
                     moments += [] if due is None else [max(due, rest, 0.005)]
         except StoreError:
@@ -202,14 +202,14 @@ class BackupWorker:
         probing = circuit.failures >= PROBE_AFTER
         if probing:
             # Everybody else keeps away while one event is risked.
-            self._store.trip(route, circuit.failures, LEASE, circuit.reason)
+            self._store.queue.trip(route, circuit.failures, LEASE, circuit.reason)
         ids: dict[int, str] = {}
         settled = 0
         trouble: Trouble | None = None
 
         def settle(outcomes: Sequence[Outcome]) -> None:
             nonlocal settled
-            self._store.settle(token, outcomes)
+            self._store.queue.settle(token, outcomes)
             settled += sum(outcome.state != "pending" for outcome in outcomes)
             for outcome in outcomes:
                 if outcome.state == "rejected":
@@ -219,7 +219,7 @@ class BackupWorker:
             self.confirmations.announce()
 
         try:
-            events = self._store.claim(route, token, LEASE, 1 if probing else MAX_BATCH)
+            events = self._store.queue.claim(route, token, LEASE, 1 if probing else MAX_BATCH)
             ids = {event.seq: event.id for event in events}
             if events:
                 destination: Destination = self._destinations.of(route)
@@ -227,18 +227,18 @@ class BackupWorker:
                 # What got through shows that the route works: the failures in a row begin anew.
                 self._note(route, Circuit() if trouble and settled else circuit, trouble)
         finally:
-            self._store.release(token, trouble.reason if trouble else "")
+            self._store.queue.release(token, trouble.reason if trouble else "")
         return settled
 
     def _note(self, route: Route, circuit: Circuit, trouble: Trouble | None) -> None:
         if trouble is None:
             if circuit.failures:
-                self._store.close_circuit(route)
+                self._store.queue.close_circuit(route)
                 logger.info("Backup to %s goes on.", route.destination)
             self._said.pop(route, None)
             return
         failures = circuit.failures + 1
-        self._store.trip(route, failures, trouble.pause(failures), trouble.reason)
+        self._store.queue.trip(route, failures, trouble.pause(failures), trouble.reason)
         if self._said.get(route) != trouble.reason:
             self._said[route] = trouble.reason
             logger.warning(
@@ -249,6 +249,6 @@ class BackupWorker:
         while not self._stopping.wait(LEASE / 3):
             for token in list(self._tokens.values()):
                 try:
-                    self._store.renew(token, LEASE)
+                    self._store.queue.renew(token, LEASE)
                 except StoreError as error:
                     logger.warning("A lease could not be renewed: %s", error)

@@ -24,7 +24,6 @@ from vision_event_block.recorder import Recorder
 from vision_event_block.server import cursors
 from vision_event_block.server.cloud_query import filter_of
 from vision_event_block.server.dependencies import TheRecorder, TheStore
-from vision_event_block.server.incoming import check_time, replacing
 from vision_event_block.server.problems import CLOUD_PREFIX, CloudProblem, documented
 from vision_event_block.store.model import HERE, NewEvent, UseCase
 
@@ -294,7 +293,7 @@ def image_metadata_schema(store: TheStore, use_case_id: str) -> Schema:
 
 def _accepted(recorder: Recorder, event: VisionEvent) -> NewEvent:
     _check(recorder, event)
-    return replacing(event, recorder.route())
+    return NewEvent.of(event, recorder.route(), {}, replaces=True)
 
 
 def _check(recorder: Recorder, event: VisionEvent) -> None:
@@ -302,7 +301,7 @@ def _check(recorder: Recorder, event: VisionEvent) -> None:
 
     Which use cases exist is for the destination to say: where that is not this store, any may be right.
     """
-    check_time(event.timestamp)
+    event.check_timestamp()
     is_last = recorder.settings.destination == HERE
     if is_last and recorder.store.use_cases.get(event.use_case_id) is None:
         raise _no_use_case(event.use_case_id)
@@ -311,7 +310,9 @@ def _check(recorder: Recorder, event: VisionEvent) -> None:
 def _ingest(recorder: Recorder, data: bytes, use_case_id: str | None) -> Created:
     bundle: Bundle = open_bundle(data, use_case_id)
     _check(recorder, bundle.event)
-    (answer,) = recorder.record_events([replacing(bundle.event, recorder.route(), bundle.files)])
+    (answer,) = recorder.record_events(
+        [NewEvent.of(bundle.event, recorder.route(), bundle.files, replaces=True)]
+    )
     return Created(event_id=answer.id, created=answer.is_new)
 
 

@@ -21,7 +21,6 @@ from vision_event_block.image_files import NotAnImage, read_base64
 from vision_event_block.images import EncodedImage
 from vision_event_block.server import cursors
 from vision_event_block.server.dependencies import TheRecorder, TheStore
-from vision_event_block.server.incoming import check_time
 from vision_event_block.server.problems import DeviceProblem, documented
 from vision_event_block.status import DeviceStatus, device_status
 from vision_event_block.store.listing import Condition, Filter, Listed
@@ -137,8 +136,8 @@ def create_event(
     """Records an event with its images, durably, in one transaction."""
     if event.draft:
         raise HTTPException(422, "draft: this service finalizes events at once; leave `draft` out.")
-    check_time(event.inference_timestamp)
     vision_event = event.to_vision_event(idempotency_key or str(uuid4()), recorder.settings.use_case)
+    vision_event.check_timestamp()
     files = {
         (position, role): _file(position, role, text)
         for position, image in enumerate(event.images)

@@ -13,7 +13,7 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader
 
 from vision_event_block.image_files import NotAnImage
-from vision_event_block.server import cursors, wording
+from vision_event_block.server import cursors, filters
 from vision_event_block.server.access import SESSION_COOKIE, Keys
 from vision_event_block.server.chart import Span, draw, span_named
 from vision_event_block.server.dependencies import TheRecorder, TheStore
@@ -45,7 +45,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-wording.add_to(_environment)
+filters.add_to(_environment)
 _templates = Jinja2Templates(env=_environment)
 
 
@@ -140,7 +140,7 @@ def small_image(store: TheStore, sha256: str) -> Response:
 def retry(recorder: TheRecorder, event_id: Annotated[str | None, Form()] = None) -> RedirectResponse:
     """Tries an event again now, or all that were rejected."""
     recorder.retry(event_id)
-    return RedirectResponse(f"/events/{wording.path_of(event_id)}" if event_id else "/?state=pending", 303)
+    return RedirectResponse(f"/events/{filters.path_of(event_id)}" if event_id else "/?state=pending", 303)
 
 
 @router.post("/backup")

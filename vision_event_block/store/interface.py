@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vision_event_block.images import EncodedImage
-from vision_event_block.store.listing import Cursor, Filter, Happening, Listed
+from vision_event_block.store.listing import Cursor, Filter, Happening, Listed, UseCaseCounts
 from vision_event_block.store.model import (
     Circuit,
     Claimed,
@@ -49,6 +49,11 @@ class EventStore(Protocol):
         ...
 
     @property
+    def queue(self) -> Queue:
+        """What waits to be delivered."""
+        ...
+
+    @property
     def use_cases(self) -> UseCases:
         """The use cases that events of this store belong to."""
         ...
@@ -70,6 +75,42 @@ class EventStore(Protocol):
         """Counts events that were not recorded. The count is written by `prune` and `close`."""
         ...
 
+    def image(self, sha256: str) -> StoredImage | None:
+        """An image, or None if it is not in the store."""
+        ...
+
+    def state(self, event_id: str) -> tuple[State, str] | None:
+        """State and reason of an event, or None if it is not in the store."""
+        ...
+
+    def counts(self) -> Counts: ...
+
+    def latencies(self) -> Latencies: ...
+
+    def drop(self, event_ids: Iterable[str], use_case: str | None = None) -> list[str]:
+        """Removes events for good, whatever their state; returns the ids of those that were there."""
+        ...
+
+    def switch_backup(self, is_on: bool) -> None:
+        """Turns the backup of every process on this store on or off."""
+        ...
+
+    def backup_switch(self) -> Switch: ...
+
+    def prune(self) -> int:
+        """Removes some delivered events that are too old or in the way; returns how many."""
+        ...
+
+    def tidy(self) -> None:
+        """Work that the store may put off while somebody waits: call it when nobody does."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Queue(Protocol):
+    """What waits to be delivered. Workers of all processes share it by leases."""
+
     def claim(self, route: Route, token: str, lease: float, limit: int) -> list[Claimed]:
         """Takes pending events that are due, oldest first, for `lease` seconds under this token.
 
@@ -87,10 +128,6 @@ class EventStore(Protocol):
 
     def renew(self, token: str, lease: float) -> None:
         """Prolongs the leases of a token: its worker is alive."""
-        ...
-
-    def image(self, sha256: str) -> StoredImage | None:
-        """An image, or None if it is not in the store."""
         ...
 
     def source_ids(self, route: Route, digests: Iterable[str]) -> dict[str, str]:
@@ -117,37 +154,20 @@ class EventStore(Protocol):
         """Seconds until the next event of the route may be claimed, or None if nothing is pending."""
         ...
 
-    def state(self, event_id: str) -> tuple[State, str] | None:
-        """State and reason of an event, or None if it is not in the store."""
-        ...
-
-    def counts(self) -> Counts: ...
-
-    def latencies(self) -> Latencies: ...
-
     def retry(self, event_id: str | None = None) -> int:
         """Makes a rejected event pending again, or all of them; returns how many."""
         ...
 
-    def drop(self, event_ids: Iterable[str], use_case: str | None = None) -> list[str]:
-        """Removes events for good, whatever their state; returns the ids of those that were there."""
+    def hurry(self, event_ids: Iterable[str] | None = None) -> None:
+        """Makes pending events due now; without ids all of them, and every route is tried again."""
         ...
 
-    def switch_backup(self, is_on: bool) -> None:
-        """Turns the backup of every process on this store on or off."""
+    def reroute(self, before: Route, after: Route) -> int:
+        """Sends what is pending on one route on another; returns how many events.
+
+        Events that are being delivered just now stay where they are.
+        """
         ...
-
-    def backup_switch(self) -> Switch: ...
-
-    def prune(self) -> int:
-        """Removes some delivered events that are too old or in the way; returns how many."""
-        ...
-
-    def tidy(self) -> None:
-        """Work that the store may put off while somebody waits: call it when nobody does."""
-        ...
-
-    def close(self) -> None: ...
 
 
 class Catalog(Protocol):
@@ -158,6 +178,18 @@ class Catalog(Protocol):
         ...
 
     def event(self, event_id: str) -> Listed | None: ...
+
+    def ids_starting_with(self, prefix: str, limit: int = 10) -> list[str]:
+        """Ids of events that begin so."""
+        ...
+
+    def by_use_case(self) -> list[UseCaseCounts]:
+        """How the events of each use case fare."""
+        ...
+
+    def check(self) -> list[str]:
+        """What is wrong with the file of the store; it reads all of it."""
+        ...
 
     def history(self, event_id: str) -> list[Happening]:
         """What happened to an event on its way, the latest last."""

@@ -115,3 +115,20 @@ class Happening:
     first_at: float
     last_at: float
     times: int
+
+
+@dataclass(frozen=True)
+class UseCaseCounts:
+    """How the events of one use case that are in the store fare.
+
+    Attributes:
+        last_captured_at: Unix time.
+        last_reason: Why the latest rejected event was rejected; empty if none is.
+    """
+
+    use_case: str
+    pending: int
+    delivered: int
+    rejected: int
+    last_captured_at: float
+    last_reason: str

@@ -66,10 +66,10 @@ class NewEvent:
         event: VisionEvent,
         route: Route,
         images: Mapping[tuple[int, Role], EncodedImage],
-        known_images: Mapping[tuple[int, Role], str] | None = None,
         replaces: bool = False,
     ) -> NewEvent:
-        """The event as the store takes it; `event` must hold no source ids."""
+        """The event as the store takes it. Source ids in it name images that are in the store already."""
+        event, known_images = _without_source_ids(event)
         return cls(
             id=event.event_id,
             route=route,
@@ -79,13 +79,23 @@ class NewEvent:
             body=event.to_json(),
             images=images,
             classes=event.classes(),
-            known_images=known_images or {},
+            known_images=known_images,
             replaces=replaces,
         )
 
     def digests(self) -> dict[tuple[int, Role], str]:
         """SHA-256 of all pictures by (position, role)."""
         return {place: image.sha256 for place, image in self.images.items()} | dict(self.known_images)
+
+
+def _without_source_ids(event: VisionEvent) -> tuple[VisionEvent, dict[tuple[int, Role], str]]:
+    found: dict[tuple[int, Role], str] = {}
+    images = []
+    for position, image in enumerate(event.images):
+        sources: dict[Role, str | None] = {"output": image.source_id, "input": image.input_source_id}
+        found |= {(position, role): source for role, source in sources.items() if source is not None}
+        images.append(image.model_copy(update={"source_id": None, "input_source_id": None}))
+    return (event.model_copy(update={"images": images}) if found else event), found
 
 
 @dataclass(frozen=True)

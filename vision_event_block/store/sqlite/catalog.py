@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, get_args
 
-from vision_event_block.store.listing import Condition, Cursor, Filter, Happening, Listed
+from vision_event_block.store.listing import Condition, Cursor, Filter, Happening, Listed, UseCaseCounts
 from vision_event_block.store.model import Route, State
 from vision_event_block.store.sqlite.database import Database
 from vision_event_block.store.sqlite.queries import SQL
@@ -45,6 +45,21 @@ class SQLiteCatalog:
         with self._database.reading() as connection:
             row = connection.execute(f"{SQL['found']} WHERE id = ?", [event_id]).fetchone()
             return None if row is None else _listed(connection, row)
+
+    def ids_starting_with(self, prefix: str, limit: int = 10) -> list[str]:
+        with self._database.reading() as connection:
+            rows = connection.execute(SQL["ids_like"], {"prefix": prefix, "limit": limit}).fetchall()
+        return [row[0] for row in rows]
+
+    def by_use_case(self) -> list[UseCaseCounts]:
+        with self._database.reading() as connection:
+            rows = connection.execute(SQL["use_case_counts"]).fetchall()
+        return [UseCaseCounts(*row) for row in rows]
+
+    def check(self) -> list[str]:
+        with self._database.reading() as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)").fetchall()]
+        return [] if found == ["ok"] else found
 
     def history(self, event_id: str) -> list[Happening]:
         with self._database.reading() as connection:

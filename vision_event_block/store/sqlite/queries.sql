@@ -182,6 +182,27 @@ RETURNING seq;
 -- name: hurry
 UPDATE event SET due = 0 WHERE state = 'pending' AND id = :id;
 
+-- name: hurry_all
+UPDATE event SET due = 0 WHERE state = 'pending' AND due > 0;
+
+-- name: close_circuits
+DELETE FROM circuit;
+
+-- name: reroute
+-- What somebody is delivering just now is left to them.
+UPDATE event SET destination = :destination, credential = :credential, due = 0
+WHERE state = 'pending' AND destination = :old_destination AND credential = :old_credential
+  AND (lease_until <= :now OR lease_until > :now + :horizon);
+
+-- name: ids_like
+SELECT id FROM event WHERE id >= :prefix AND id < :prefix || char(1114111) ORDER BY id LIMIT :limit;
+
+-- name: use_case_counts
+SELECT use_case, sum(state = 'pending'), sum(state = 'delivered'), sum(state = 'rejected'), max(captured_at), coalesce((
+    SELECT reason FROM event AS late WHERE late.state = 'rejected' AND late.use_case = event.use_case
+    ORDER BY captured_at DESC LIMIT 1), '')
+FROM event GROUP BY use_case ORDER BY use_case;
+
 -- name: switch
 UPDATE switch SET is_on = :is_on, changed_at = :now WHERE name = :name AND is_on <> :is_on;
 

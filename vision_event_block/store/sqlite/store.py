@@ -1,4 +1,4 @@
-"""The event store in one SQLite file: recording, delivery state, accounting."""
+"""The event store in one SQLite file: recording, images, accounting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,12 @@ from vision_event_block.errors import StoreError, StoreFull, UnknownImage
 from vision_event_block.images import EncodedImage
 from vision_event_block.store.model import (
     HERE,
-    Circuit,
-    Claimed,
     Counts,
     Latencies,
     NewEvent,
-    Outcome,
     Quota,
     Recorded,
     Refusal,
-    Role,
-    Route,
     State,
     StoredImage,
     Switch,
@@ -33,15 +28,12 @@ from vision_event_block.store.sqlite.catalog import SQLiteCatalog
 from vision_event_block.store.sqlite.database import Database
 from vision_event_block.store.sqlite.pruning import Pruning, delete, used_bytes
 from vision_event_block.store.sqlite.queries import SQL
+from vision_event_block.store.sqlite.queue import LATENCY_BOUNDS, SQLiteQueue
+from vision_event_block.store.sqlite.rows import columns_of, count, happened, images_of
 from vision_event_block.store.sqlite.use_cases import SQLiteUseCases
 
-# No lease and no retry of ours lies further ahead, so what does comes from a wrong clock.
-_HORIZON = 3600.0
 # How long an uploaded image waits for its event.
 _UPLOADS_KEPT = 7 * 86_400.0
-_HISTORY_KEPT = 20
-# Upper bounds of the histogram of delivery times, in seconds.
-_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86_400.0, float("inf"))
 _REFUSED = "refused:"
 
 
@@ -66,6 +58,7 @@ class SQLiteEventStore:
         self._browsed = Database(path, quota.bytes)
         self.catalog = SQLiteCatalog(self._browsed)
         self.use_cases = SQLiteUseCases(self._database, clock)
+        self.queue = SQLiteQueue(self._database, clock)
         self._clock = clock
         self._refused: Counter[Refusal] = Counter()
         self._refused_lock = threading.Lock()
@@ -103,7 +96,7 @@ class SQLiteEventStore:
     def _insert(self, connection: sqlite3.Connection, event: NewEvent, now: float) -> Recorded:
         state: State = "delivered" if event.route.destination == HERE else "pending"
         row = {
-            "id": event.id, **_of(event.route), "state": state,
+            "id": event.id, **columns_of(event.route), "state": state,
             "event_type": event.event_type, "use_case": event.use_case, "captured_at": event.captured_at,
             "now": now, "settled_at": now if state == "delivered" else None, "body": event.body,
         }  # fmt: skip
@@ -112,25 +105,25 @@ class SQLiteEventStore:
         is_new = cursor.rowcount > 0
         comes_back = False
         if is_new:
-            _count(connection, recorded=1, kept=1, **{state: 1})
+            count(connection, recorded=1, kept=1, **{state: 1})
         else:
             seq, before, body, destination = connection.execute(SQL["met"], {"id": event.id}).fetchone()
-            is_same = body == event.body and _images_of(connection, seq) == event.digests()
+            is_same = body == event.body and images_of(connection, seq) == event.digests()
             # A step whose Event Store turns out to be this very store: the event goes on from here.
             comes_back = is_same and before == "pending" and destination != event.route.destination
             may_replace = event.replaces and (before == "rejected" or not is_same)
             if not may_replace and not comes_back:
                 return Recorded(event.id, before, is_new=False, is_same=is_same)
             connection.execute(SQL["replace_event"], row)
-            _count(connection, **{before: -1})
-            _count(connection, **{state: 1})
-            _happened(connection, seq, "replaced", "", now)
+            count(connection, **{before: -1})
+            count(connection, **{state: 1})
+            happened(connection, seq, "replaced", "", now)
         self._attach(connection, event, seq, now)
         return Recorded(event.id, state, is_new, is_same=is_new or comes_back)
 
     def _attach(self, connection: sqlite3.Connection, event: NewEvent, seq: int | None, now: float) -> None:
         """Everything of an event that is not in its own row, in place of what was there."""
-        before = set(_images_of(connection, seq).values())
+        before = set(images_of(connection, seq).values())
         for table in ("delete_event_images", "delete_classes"):
             connection.execute(SQL[table], {"seq": seq})
         for image in event.images.values():
@@ -166,99 +159,10 @@ class SQLiteEventStore:
         with self._refused_lock:
             self._refused[reason] += number
 
-    def claim(self, route: Route, token: str, lease: float, limit: int) -> list[Claimed]:
-        now = self._clock()
-        arguments = {
-            **_of(route),
-            "token": token,
-            "now": now,
-            "lease": lease,
-            "limit": limit,
-            "horizon": _HORIZON,
-        }
-        with self._database.transaction() as connection:
-            rows = sorted(connection.execute(SQL["claim"], arguments).fetchall())
-            return [self._claimed(connection, row) for row in rows]
-
-    def _claimed(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> Claimed:
-        seq, event_id, use_case, body, attempts = row
-        return Claimed(seq, event_id, use_case, body, attempts, _images_of(connection, seq))
-
-    def settle(self, token: str, outcomes: Iterable[Outcome]) -> list[int]:
-        now = self._clock()
-        held: list[Outcome] = []
-        with self._database.transaction() as connection:
-            for outcome in outcomes:
-                row = {
-                    "seq": outcome.seq, "token": token, "state": outcome.state, "reason": outcome.reason,
-                    "due_in": outcome.due_in, "counts": int(outcome.counts), "now": now,
-                }  # fmt: skip
-                found = connection.execute(SQL["settle"], row).fetchone()
-                if found is None:
-                    continue
-                held.append(outcome)
-                what = "failed" if outcome.state == "pending" else outcome.state
-                _happened(connection, outcome.seq, what, outcome.reason or outcome.words, now)
-                if outcome.state == "delivered":
-                    took = max(now - found[0], 0.0)
-                    bound = next(bound for bound in _BOUNDS if took <= bound)
-                    connection.execute(SQL["latency"], {"seconds": bound, "took": took})
-            settled = [outcome.state for outcome in held if outcome.state != "pending"]
-            _count(connection, pending=-len(settled))
-            for state in settled:
-                _count(connection, **{state: 1})
-        return [outcome.seq for outcome in held]
-
-    def release(self, token: str, reason: str = "") -> None:
-        with self._database.transaction() as connection:
-            if reason:
-                for (seq,) in connection.execute(SQL["held"], {"token": token}).fetchall():
-                    _happened(connection, seq, "waiting", reason, self._clock())
-            connection.execute(SQL["release"], {"token": token})
-
-    def renew(self, token: str, lease: float) -> None:
-        with self._database.transaction() as connection:
-            connection.execute(SQL["renew"], {"token": token, "until": self._clock() + lease})
-
     def image(self, sha256: str) -> StoredImage | None:
         with self._database.reading() as connection:
             row = connection.execute(SQL["image"], {"sha256": sha256}).fetchone()
         return None if row is None else StoredImage(*row)
-
-    def source_ids(self, route: Route, digests: Iterable[str]) -> dict[str, str]:
-        found = {}
-        with self._database.reading() as connection:
-            for sha256 in digests:
-                row = connection.execute(SQL["source_id"], {**_of(route), "sha256": sha256}).fetchone()
-                if row is not None:
-                    found[sha256] = row[0]
-        return found
-
-    def uploaded(self, route: Route, source_ids: Mapping[str, str]) -> None:
-        with self._database.transaction() as connection:
-            for sha256, source_id in source_ids.items():
-                connection.execute(SQL["uploaded"], {**_of(route), "sha256": sha256, "source_id": source_id})
-
-    def routes(self) -> dict[Route, Circuit]:
-        with self._database.reading() as connection:
-            rows = connection.execute(SQL["routes"]).fetchall()
-        return {Route(row[0], row[1]): Circuit(*row[2:]) for row in rows}
-
-    def trip(self, route: Route, failures: int, open_for: float, reason: str) -> None:
-        row = {**_of(route), "failures": failures, "open_until": self._clock() + open_for, "reason": reason}
-        with self._database.transaction() as connection:
-            connection.execute(SQL["trip"], row)
-
-    def close_circuit(self, route: Route) -> None:
-        with self._database.transaction() as connection:
-            connection.execute(SQL["close_circuit"], _of(route))
-
-    def next_due(self, route: Route) -> float | None:
-        now = self._clock()
-        with self._database.reading() as connection:
-            arguments = {**_of(route), "now": now, "horizon": _HORIZON}
-            (due,) = connection.execute(SQL["next_due"], arguments).fetchone()
-        return None if due is None else max(due - now, 0.0)
 
     def state(self, event_id: str) -> tuple[State, str] | None:
         with self._database.reading() as connection:
@@ -280,18 +184,8 @@ class SQLiteEventStore:
     def latencies(self) -> Latencies:
         with self._database.reading() as connection:
             rows = connection.execute(SQL["latencies"]).fetchall()
-        counts = dict.fromkeys(_BOUNDS, 0) | {seconds: number for seconds, number, _ in rows}
+        counts = dict.fromkeys(LATENCY_BOUNDS, 0) | {seconds: number for seconds, number, _ in rows}
         return Latencies(counts, sum(total for _, _, total in rows))
-
-    def retry(self, event_id: str | None = None) -> int:
-        now = self._clock()
-        with self._database.transaction() as connection:
-            rejected = connection.execute(SQL["retry"], {"id": event_id}).fetchall()
-            for (seq,) in rejected:
-                _happened(connection, seq, "retried", "", now)
-            _count(connection, rejected=-len(rejected), pending=len(rejected))
-            connection.execute(SQL["hurry"], {"id": event_id})
-        return len(rejected)
 
     def drop(self, event_ids: Iterable[str], use_case: str | None = None) -> list[str]:
         dropped = []
@@ -306,7 +200,7 @@ class SQLiteEventStore:
                 dropped.append(event_id)
                 # What had arrived stays counted as delivered, as when it is pruned.
                 if state != "delivered":
-                    _count(connection, dropped=1, **{state: -1})
+                    count(connection, dropped=1, **{state: -1})
         return dropped
 
     def switch_backup(self, is_on: bool) -> None:
@@ -340,14 +234,10 @@ class SQLiteEventStore:
             return
         try:
             with self._database.transaction() as connection:
-                _count(connection, **{_REFUSED + reason: number for reason, number in refused.items()})
+                count(connection, **{_REFUSED + reason: number for reason, number in refused.items()})
         except StoreError:
             with self._refused_lock:
                 self._refused.update(refused)
-
-
-def _of(route: Route) -> dict[str, str]:
-    return {"destination": route.destination, "credential": route.credential}
 
 
 def _row(image: EncodedImage) -> dict[str, Any]:
@@ -355,20 +245,3 @@ def _row(image: EncodedImage) -> dict[str, Any]:
         "sha256": image.sha256, "content_type": image.content_type,
         "width": image.width, "height": image.height, "data": image.data,
     }  # fmt: skip
-
-
-def _images_of(connection: sqlite3.Connection, seq: int | None) -> dict[tuple[int, Role], str]:
-    rows = connection.execute(SQL["images_of"], {"seq": seq}).fetchall()
-    return {(position, role): sha256 for position, role, sha256 in rows}
-
-
-def _happened(connection: sqlite3.Connection, seq: int | None, what: str, words: str, now: float) -> None:
-    connection.execute(SQL["happened"], {"seq": seq, "what": what, "words": words, "now": now})
-    if what != "delivered":
-        connection.execute(SQL["forget_early_history"], {"seq": seq, "kept": _HISTORY_KEPT})
-
-
-def _count(connection: sqlite3.Connection, **changes: int) -> None:
-    for name, number in changes.items():
-        if number:
-            connection.execute(SQL["count"], {"name": name, "number": number})

@@ -13,7 +13,9 @@ from vision_event_block.blocks.engine import Batch, BlockResult, WorkflowBlock
 from vision_event_block.blocks.inputs import frame_of, predictions_of, source_of
 from vision_event_block.blocks.vision_event.v1.manifest import VisionEventManifestV1
 from vision_event_block.draft import Draft
-from vision_event_block.recorder import Receipt, Recorder, WaitFor, shared_recorder
+from vision_event_block.receipt import Receipt
+from vision_event_block.recorder import Recorder, WaitFor
+from vision_event_block.shared import shared_recorder
 
 # Where each field of the step belongs in eventData.
 _DATA_KEYS = {

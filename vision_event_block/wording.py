@@ -1,14 +1,9 @@
-"""How values read on a page."""
+"""How values read, on a page and in a terminal."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
-from urllib.parse import quote
-
-from jinja2 import Environment
 
 from vision_event_block.store.listing import Listed
 
@@ -48,14 +43,14 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def number_of(number: int, thing: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def words(name: str) -> str:
     """`quality_check` as people write it."""
     return name.replace("_", " ").capitalize()
-
-
-def path_of(event_id: str | None) -> str:
-    """An event id as part of an address."""
-    return quote(event_id or "", safe="")
 
 
 def headline(event: Listed) -> str:
@@ -87,18 +82,3 @@ def found(event: Listed) -> str:
     shown = [f"{number} {name}" for name, number in names.most_common(_SHOWN_CLASSES)]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
-
-
-def picture(event: Listed) -> str | None:
-    """SHA-256 of the picture that stands for an event, if it has one."""
-    position = event.parsed.get("displayImagePosition") or 0
-    return event.images.get((position, "output")) or event.images.get((position, "input"))
-
-
-def add_to(environment: Environment) -> None:
-    """Makes these filters of templates."""
-    filters: tuple[Callable[..., Any], ...] = (
-        moment, iso, size, duration, words, path_of, headline, verdict, found, picture,
-    )  # fmt: skip
-    environment.globals["zone"] = zone
-    environment.filters.update({filter_.__name__: filter_ for filter_ in filters})
