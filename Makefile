@@ -10,12 +10,12 @@ test: $(READY)  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
 
 lint: $(READY)  ## style and types
-	$(BIN)/ruff check vision_event_block tests workflow_examples docs
-	$(BIN)/ruff format --check vision_event_block tests workflow_examples docs
+	$(BIN)/ruff check vision_event_block tests examples docs
+	$(BIN)/ruff format --check vision_event_block tests examples docs
 	$(BIN)/mypy
 
 demo: $(READY)  ## records a Vision Event from a real photograph, and shows it
-	@$(BIN)/python workflow_examples/demo.py
+	@$(BIN)/vision-events demo
 
 screenshots: $(READY)  ## the pictures of the page, made anew
 	$(BIN)/python docs/screenshots.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import numpy as np
 import pytest
 import requests
 import supervision as sv
+from typer.testing import CliRunner
 
+from tests.bundles import check_bundle
 from tests.conftest import a_frame, wait_until
 from tests.engine.conftest import STOCK, event_step, predictions_input, workflow
 from tests.link import Link
 from tests.site import KEY, Site
+from vision_event_block.cli.app import app
+from vision_event_block.shared import shared_recorder
 
 EVENT_WRITER = "roboflow_enterprise/event_writer_sink@v1"
 BUNDLE = "roboflow_core/vision_event_bundle@v1"
@@ -116,6 +121,35 @@ def test_a_bundle_of_the_stock_block_can_be_carried_to_the_service(run, device, 
     assert "inputSourceId" in event["images"][0]
 
 
+def test_a_bundle_of_the_stock_block_imports_into_our_store(run, store, connected, tmp_path):
+    """With its images and predictions; and what the stock block wrote arrives over our backup."""
+    out = tmp_path / "bundles"
+    out.mkdir()
+    step = {
+        "type": BUNDLE, "name": "event", "target_directory": str(out), "input_image": "$inputs.image",
+        "output_image": "$inputs.image", "predictions": "$inputs.predictions", "event_type": "quality_check",
+        "solution": "uc", "qc_result": "fail", "custom_metadata": {"shift": "B"}, "fire_and_forget": False,
+        "cooldown_seconds": 0,
+    }  # fmt: skip
+    init = {"workflows_core.allow_access_to_file_system": True}
+    definition = workflow(step, inputs=(predictions_input("object_detection_prediction"),))
+    run(definition, init=init, image=a_frame(3), predictions=[detections()])
+    (bundle,) = out.glob("*.tar.gz")
+    theirs = check_bundle(bundle)
+    done = CliRunner().invoke(app, ["import", str(out)])
+    assert (done.exit_code, done.output) == (0, "1 recorded, 0 were here already.\n")
+    shared_recorder().resume()
+    wait_until(lambda: connected.ids == {theirs["eventId"]})
+    event = connected.events[theirs["eventId"]]
+    image = event["images"][0]
+    assert event["eventData"] == {"result": "fail"}
+    assert event["customMetadata"] == {"shift": "B"}
+    assert image["objectDetections"] == theirs["images"][0]["objectDetections"]
+    with tarfile.open(bundle) as tar:
+        for key, name in (("sourceId", "file"), ("inputSourceId", "inputFile")):
+            assert connected.images[image[key]] == tar.extractfile(theirs["images"][0][name]).read()
+
+
 def test_our_step_writes_to_an_event_store_under_its_own_id(run, device, store):
     """The fields of the stock block; recorded here first, and confirmed by the store there."""
     step = event_step(
@@ -148,8 +182,8 @@ def test_our_step_keeps_what_a_full_event_store_refuses(run, tmp_path, store, mo
     assert store.catalog.event(second_id).state == "pending"
     device.store.drop([first["event"]["event_id"]])
     # The Retry-After of the store is half a minute; a person need not wait.
-    route = next(iter(store.routes()))
-    store.close_circuit(route)
+    route = next(iter(store.queue.routes()))
+    store.queue.close_circuit(route)
     wait_until(lambda: second_id in device.events)
     device.close()
 
