@@ -8,7 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
+from tests.site import KEY
+from vision_event_block import VisionEventsClient
+from vision_event_block.cli.app import app
 from vision_event_block.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -34,12 +38,38 @@ def test_every_setting_is_documented_and_every_documented_one_exists():
     assert documented == _variables()
 
 
-@pytest.mark.parametrize("block", _blocks("python"))
-def test_the_python_of_the_readme_runs(block, tmp_path, monkeypatch, capsys):
-    """And records what it says."""
+def test_the_python_of_the_readme_runs(cloud, tmp_path, monkeypatch, capsys):
+    """The recorder without a network, then the client; each prints what it says."""
+    recording, calling = _blocks("python")
     monkeypatch.setenv("VISION_EVENTS_STORE", str(tmp_path / "events.db"))
-    exec(compile(block, "README.md", "exec"), {})
+    exec(compile(recording, "README.md", "exec"), {})
     assert " recorded " in capsys.readouterr().out
+    cloud.site.store.use_cases.add("lid-check")
+    monkeypatch.setenv("API_BASE_URL", cloud.url)
+    monkeypatch.setenv("ROBOFLOW_API_KEY", KEY)
+    exec(compile(calling, "README.md", "exec"), {})
+    assert capsys.readouterr().out.endswith(" {'result': 'fail'}\n")
+
+
+def test_every_method_of_the_client_is_documented():
+    """And none that does not exist."""
+    table = README.partition("## The REST API from Python")[2].partition("Errors carry")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    public = {name for name, value in vars(VisionEventsClient).items() if callable(value) and name[0] != "_"}
+    assert documented == public - {"close"}
+
+
+def test_every_command_is_documented():
+    """With its subcommands, and none that does not exist."""
+    table = README.partition("| command | |")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("| `")]
+    documented = {name for commands, _ in rows for name in re.findall(r"`([a-z-]+)`", commands)}
+    known = typer.main.get_command(app).commands
+    assert documented == set(known)
+    for name in ("use-cases", "backup"):
+        (words,) = [words for commands, words in rows if f"`{name}`" in commands]
+        assert set(re.findall(r"`([a-z-]+)`", words)) == set(known[name].commands)
 
 
 @pytest.mark.skipif(
