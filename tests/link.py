@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +32,9 @@ class Request:
     number: int
     status: int = 0
     answer: bytes = b""
+    answer_was_lost: bool = False
+    """The service processed it, and whoever asked never knew."""
+    at: float = field(default_factory=time.time)
 
 
 @dataclass
@@ -40,8 +45,14 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     body: str = '{"error": "told to fail"}'
     drop: bool = False
+    reset: bool = False
+    """Ends the connection with a reset instead of in order."""
+    truncate: bool = False
+    """Passes on half of the answer."""
     after: bool = False
     delay: float = 0.0
+    throttle: float = 0.0
+    """Bytes in a second."""
     instead: bytes | None = None
     """Passed on in place of the body."""
 
@@ -194,19 +205,31 @@ class _Handler(BaseHTTPRequestHandler):
         key = self.headers.get("Authorization", "").removeprefix("Bearer ") or self.headers.get("X-API-Key")
         request = Request(self.command, self.path, key, dict(self.headers.items()), body, 0)
         fault = self.state.note(request) or Fault()
-        time.sleep(fault.delay)
+        time.sleep(fault.delay + (len(body) / fault.throttle if fault.throttle else 0))
         if fault.after:
             self._pass_on(request, body)
-        if fault.drop:
+            request.answer_was_lost = True
+        try:
+            self._give(fault, request, body)
+        except OSError:
+            request.answer_was_lost = True
+            raise
+
+    def _give(self, fault: Fault, request: Request, body: bytes) -> None:
+        if fault.reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if fault.drop or fault.reset:
             self.close_connection = True
             self.connection.close()
         elif fault.status:
-            request.status = fault.status
+            request.status = request.status or fault.status
             self._answer(
                 fault.status, fault.body.encode(), {"Content-Type": "application/json", **fault.headers}
             )
         else:
-            self._answer(*self._pass_on(request, body if fault.instead is None else fault.instead))
+            status, answer, headers = self._pass_on(request, body if fault.instead is None else fault.instead)
+            request.answer_was_lost = fault.truncate
+            self._answer(status, answer, headers, len(answer) // 2 if fault.truncate else len(answer))
 
     do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the names of the library
 
@@ -219,13 +242,15 @@ class _Handler(BaseHTTPRequestHandler):
         kept = {k: v for k, v in response.getheaders() if k.lower() not in _HOP_BY_HOP}
         return response.status, answer, kept
 
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def _answer(self, status: int, body: bytes, headers: dict[str, str], sent: int | None = None) -> None:
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[:sent])
+        if sent is not None and sent < len(body):
+            self.close_connection = True
 
     def log_message(self, *args: Any) -> None:
         """Quiet."""

@@ -86,13 +86,7 @@ class Composition:
     def new_event(self, route: Route) -> NewEvent:
         """The event as the store takes it, its images encoded."""
         images = self.encode()
-        event = (
-            self.event if images or not self.event.images else self.event.model_copy(update=_WITHOUT_IMAGES)
-        )
-        return NewEvent.of(event, route, images)
-
-
-_WITHOUT_IMAGES: dict[str, Any] = {"images": [], "display_image_position": None}
+        return NewEvent.of(self.event if images else self.event.without_images(), route, images)
 
 
 def compose(draft: Draft, device_id: str | None = None) -> Composition:

@@ -51,7 +51,10 @@ class StoreUnavailable(StoreError):
 
 
 class StoreCorrupt(StoreError):
-    """The file of the store is damaged. It was moved aside and the next call starts a new one."""
+    """The file of the store is damaged. It was moved aside and the next call starts a new one.
+
+    What can be read of the damaged one is recorded in the new one by the backup.
+    """
 
 
 class StoreTooNew(StoreError):

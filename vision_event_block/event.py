@@ -158,6 +158,10 @@ class VisionEvent(_Part):
                 "the device right?"
             )
 
+    def without_images(self) -> VisionEvent:
+        """The event with none of its images and what was found in them."""
+        return self.model_copy(update={"images": [], "display_image_position": None})
+
     def classes(self) -> frozenset[str]:
         """What was found in the images."""
         return frozenset(found.class_name for image in self.images for found in image.all())

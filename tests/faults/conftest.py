@@ -1,39 +1,68 @@
-"""Processes that record, and a judge of what arrived."""
+"""What the fault tests share: processes to kill, quick retries, and the ledger of what each fault cost."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.faults.driver import hasten
+from tests.faults.judge import Verdict
 from tests.link import Link
 from tests.site import KEY
 
 _ROOT = Path(__file__).parents[2]
+LONG = [pytest.mark.soak, pytest.mark.timeout(7200)]
+
+
+def scales(soak: int) -> Any:
+    """A test at its bounded size, and so many times larger in `make soak`."""
+    return pytest.mark.parametrize("scale", [1, pytest.param(soak, marks=LONG)])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between attempts are short, so that minutes of an outage pass in seconds."""
+    hasten(monkeypatch.setattr)
+
+
+@pytest.fixture
+def ledger(request: pytest.FixtureRequest) -> Callable[[str, str, Verdict], None]:
+    """Asserts a verdict, and notes it in the file that `--ledger` names."""
+    place = request.config.getoption("--ledger")
+
+    def note(fault: str, done: str, verdict: Verdict) -> None:
+        if place:
+            row = {"fault": fault, "done": done, "test": request.node.nodeid.partition("[")[0], **asdict(verdict)}
+            with Path(place).open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        assert verdict.is_clean, verdict
+
+    return note
+
+
+def environment(store: Path, cloud_url: str, **more: str) -> dict[str, str]:
+    """That of a process which records into a store and delivers over a link."""
+    return {
+        **os.environ, "PYTHONPATH": str(_ROOT), "VISION_EVENTS_STORE": str(store),
+        "VISION_EVENTS_EXIT_FLUSH_SECONDS": "0", "API_BASE_URL": cloud_url, "ROBOFLOW_API_KEY": KEY, **more,
+    }  # fmt: skip
 
 
 class Process:
-    """A process that runs `record.py`; `ids` are those that it told of before its end."""
+    """A process that runs the driver; `ids` are those that it told of before its end."""
 
-    def __init__(
-        self, store: Path, cloud: Link, name: str, count: int, wait_for: str, **settings: str
-    ) -> None:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(_ROOT),
-            "VISION_EVENTS_STORE": str(store),
-            "VISION_EVENTS_EXIT_FLUSH_SECONDS": "0",
-            "API_BASE_URL": cloud.url,
-            "ROBOFLOW_API_KEY": KEY,
-            **settings,
-        }
+    def __init__(self, store: Path, link: Link, stream: str, count: int, wait_for: str, **settings: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.record", name, str(count), wait_for],
-            cwd=_ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-m", "tests.faults.driver", stream, str(count), wait_for], cwd=_ROOT,
+            env=environment(store, link.url, **settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "ready\n"
@@ -44,7 +73,7 @@ class Process:
 
     def ids(self) -> list[str]:
         out, err = self.process.communicate(timeout=120)
-        assert "NOT RECORDED" not in err, err
+        assert "NOT RECORDED" not in out, err
         # A line that the kill cut short was told to nobody.
         return [line[:-1] for line in out.splitlines(keepends=True) if line.endswith("\n")]
 
@@ -53,20 +82,11 @@ class Process:
 def start(tmp_path: Path, cloud: Link) -> Iterator[Callable[..., Process]]:
     started: list[Process] = []
 
-    def start(name: str = "p", count: int = 10**6, wait_for: str = "storage", **settings: str) -> Process:
-        started.append(Process(tmp_path / "events.db", cloud, name, count, wait_for, **settings))
+    def start(stream: str = "p", count: int = 10**6, wait_for: str = "storage", **settings: str) -> Process:
+        started.append(Process(tmp_path / "events.db", cloud, stream, count, wait_for, **settings))
         return started[-1]
 
     yield start
     for process in started:
         process.process.kill()
         process.process.communicate()
-
-
-def judge(cloud: Link, told: set[str]) -> None:
-    """Every id that was told is there, once, with images that are there too; nothing else refers to nothing."""
-    lost = told - cloud.ids
-    assert not lost, f"{len(lost)} of {len(told)} lost"
-    for event in cloud.events.values():
-        for image in event["images"]:
-            assert cloud.site.store.image(image["inputSourceId"]) is not None

@@ -1,135 +1,204 @@
-"""A process that dies at any moment loses nothing that it told of."""
+"""Processes that are killed at random moments: what was told to somebody is there, once."""
 
 from __future__ import annotations
 
+import os
 import random
+import socket
 import sqlite3
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import requests
 
 from tests.conftest import wait_until
-from tests.faults.conftest import judge
+from tests.faults.conftest import environment, scales
+from tests.faults.driver import record_frame
+from tests.faults.judge import judge
 from tests.link import Fault
+from tests.site import KEY
 from vision_event_block.store.model import Quota
 from vision_event_block.store.sqlite import SQLiteEventStore
 
+ROOT = Path(__file__).parents[2]
 
-def _rounds(start, cloud, make_recorder, tmp_path, rounds: int) -> None:
-    told: set[str] = set()
-    chance = random.Random(rounds)
-    for number in range(rounds):
-        processes = [start(f"p{number}-{index}") for index in range(2)]
-        time.sleep(chance.uniform(0.0, 0.4))
-        for process in processes:
-            told |= set(process.kill())
+
+class Nursery:
+    """Recorders that share a store and live for a moment."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.kills: list[float] = []
+        self._told = folder / "told"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.nursery", str(self._told)], cwd=ROOT, text=True,
+            env=environment(folder / "events.db", **settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+
+    def round(self, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Recorders live so long; then all of them are killed."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(f"{seconds}\n")
+        stdin.flush()
+        meanwhile()
+        self.kills.append(float(stdout.readline()))
+
+    def close(self) -> set[str]:
+        """Ends it; every id that was told."""
+        self._process.communicate(timeout=60)
+        told = self._told.read_text().splitlines() if self._told.exists() else []
+        assert "NOT RECORDED" not in told
+        return set(told)
+
+
+def _is_sound(store: Path) -> bool:
+    with sqlite3.connect(store) as connection:
+        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@scales(250)
+def test_recorders_killed_at_random_moments_lose_nothing(quick, tmp_path, cloud, make_recorder, ledger, scale):
+    """Two on one store, killed together with the backup in them; the next ones carry on."""
+    nursery = Nursery(tmp_path, cloud_url=cloud.url)
+    chance = random.Random(scale)
+    for _ in range(12 * scale):
+        nursery.round(chance.uniform(0.02, 0.3))
+    told = nursery.close()
+    assert len(told) > 12 * scale
     recorder = make_recorder(cloud)
     recorder.resume()
-    wait_until(lambda: told <= cloud.ids, 60, "what the killed left is delivered")
-    wait_until(lambda: recorder.store.counts().pending == 0, 60)
-    judge(cloud, told)
-    assert len(told) > rounds
-    with sqlite3.connect(tmp_path / "events.db") as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    # Uploads whose answer died with the process are the only orphans that there can be.
-    orphans = set(cloud.images) - cloud.referenced_images()
-    assert len(orphans) <= rounds * 2 * 32
+    wait_until(lambda: recorder.store.counts().pending == 0, 60 + scale, "what the killed left is delivered")
+    verdict = judge(cloud.site.store, told, cloud.requests, nursery.kills)
+    ledger("SIGKILL of recorder and backup", f"{len(nursery.kills)} rounds, two processes each", verdict)
+    assert _is_sound(tmp_path / "events.db")
 
 
-def test_a_recording_process_killed_at_random_moments_loses_nothing(start, cloud, make_recorder, tmp_path):
-    """Two processes on one store, killed together, again and again."""
-    _rounds(start, cloud, make_recorder, tmp_path, 8)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
-def test_many_rounds_of_kills_lose_nothing(start, cloud, make_recorder, tmp_path):
-    """The same for an hour or so."""
-    _rounds(start, cloud, make_recorder, tmp_path, 1000)
-
-
-def test_a_process_killed_while_the_cloud_is_slow_loses_nothing(start, cloud, make_recorder):
+@scales(100)
+def test_recorders_killed_while_the_cloud_is_slow_lose_nothing(quick, tmp_path, cloud, make_recorder, ledger, scale):
     """In the middle of uploads and of batches."""
     cloud.fault = lambda request: Fault(delay=0.05)
-    told: set[str] = set()
-    for number in range(3):
-        process = start(f"slow-{number}")
-        cloud.requests.clear()
-        wait_until(lambda: len(cloud.requests) > 3)
-        told |= set(process.kill())
+    nursery = Nursery(tmp_path, cloud_url=cloud.url)
+    for _ in range(5 * scale):
+        seen = len(cloud.requests)
+        nursery.round(0.4, lambda seen=seen: wait_until(lambda: len(cloud.requests) > seen + 3, 30))
+    told = nursery.close()
     cloud.fault = lambda request: None
     recorder = make_recorder(cloud)
     recorder.resume()
-    wait_until(lambda: told <= cloud.ids, 60)
-    judge(cloud, told)
+    wait_until(lambda: recorder.store.counts().pending == 0, 60 + scale)
+    verdict = judge(cloud.site.store, told, cloud.requests, nursery.kills)
+    ledger("SIGKILL amid slow requests", f"{len(nursery.kills)} rounds, 50 ms an answer", verdict)
 
 
-def test_two_processes_on_one_store_deliver_each_event_once(start, cloud):
+class Service:
+    """`vision-events serve` in a process of its own, which can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.store = folder / "site.db"
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        settings = {"VISION_EVENTS_DESTINATION": "here", "VISION_EVENTS_SERVER_KEYS": KEY}
+        command = [sys.executable, "-m", "vision_event_block", "serve", "--port", str(self.port)]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(self.store, "", **settings), stderr=subprocess.DEVNULL
+        )
+        wait_until(self._answers, 60, "the service starts")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/health", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    made = Service(tmp_path)
+    made.start()
+    requests.post(
+        f"{made.url}/vision-events/use-cases", json={"name": "uc"}, headers={"Authorization": f"Bearer {KEY}"}, timeout=10
+    ).raise_for_status()
+    yield made
+    made.kill()
+
+
+@pytest.mark.parametrize("contract", ["cloud", "Event Store"])
+@scales(60)
+def test_a_service_killed_at_random_moments_loses_nothing(
+    quick, service, make_recorder, ledger, contract, scale
+):
+    """What it said it stored is stored, and what it did not is sent again."""
+    place = {"api_base_url": service.url, "api_key": KEY}
+    if contract == "Event Store":
+        place = {"destination": service.url, "event_store_key": KEY}
+    recorder = make_recorder(**place)
+    chance = random.Random(scale)
+    told: list[str] = []
+    for turn in range(3 * scale):
+        told += [record_frame(recorder, "s", 60 * turn + number) for number in range(60)]
+        time.sleep(chance.uniform(0, 0.15))
+        service.kill()
+        service.start()
+    wait_until(lambda: recorder.store.counts().pending == 0, 90)
+    site = SQLiteEventStore(service.store, Quota(10**10))
+    ledger(f"SIGKILL of the service ({contract})", f"{3 * scale} rounds under load", judge(site, told))
+    site.close()
+    assert _is_sound(service.store)
+
+
+@scales(100)
+def test_everything_killed_at_once_loses_nothing(quick, service, tmp_path, make_recorder, ledger, scale):
+    """Recorders, backup and service at the same moment, as when the power of a cabinet goes."""
+    nursery = Nursery(tmp_path, cloud_url=service.url)
+    chance = random.Random(scale)
+    for _ in range(3 * scale):
+        seconds = chance.uniform(0.2, 0.6)
+
+        def all_of_it(seconds: float = seconds) -> None:
+            time.sleep(seconds)
+            service.kill()
+
+        nursery.round(seconds, all_of_it)
+        service.start()
+    told = nursery.close()
+    recorder = make_recorder(api_base_url=service.url, api_key=KEY)
+    recorder.resume()
+    wait_until(lambda: recorder.store.counts().pending == 0, 60 + scale)
+    site = SQLiteEventStore(service.store, Quota(10**10))
+    ledger("SIGKILL of all at once", f"{3 * scale} rounds", judge(site, told))
+    site.close()
+
+
+def test_two_processes_on_one_store_deliver_each_event_once(start, cloud, ledger):
     """No event is posted twice, no image uploaded twice."""
     processes = [start(name, 40, VISION_EVENTS_EXIT_FLUSH_SECONDS="30") for name in ("a", "b")]
     told = {event_id for process in processes for event_id in process.ids()}
     assert len(told) == 80
     wait_until(lambda: told <= cloud.ids, 60)
-    judge(cloud, told)
+    ledger("none", "two processes share a store", judge(cloud.site.store, told, cloud.requests))
     assert sorted(cloud.writes) == sorted(told)
     assert cloud.count("/vision-events/upload") == 80
-
-
-def test_the_api_goes_away_for_a_while_and_nothing_is_lost(start, cloud, make_recorder, tmp_path):
-    """The process records on, and its backlog drains when the API is back."""
-    process = start("away", 1000)
-    wait_until(lambda: cloud.requests)
-    cloud.stop()
-    seen = SQLiteEventStore(tmp_path / "events.db", Quota(10**9))
-    wait_until(
-        lambda: any(circuit.failures for circuit in seen.queue.routes().values()),
-        what="the outage is noticed",
-    )
-    seen.close()
-    cloud.start()
-    told = set(process.ids())
-    recorder = make_recorder(cloud)
-    recorder.resume()
-    wait_until(lambda: told <= cloud.ids, 60)
-    judge(cloud, told)
-    assert len(told) == 1000
-
-
-def test_every_tenth_answer_is_lost_after_processing_and_no_event_is_there_twice(start, cloud, make_recorder):
-    """The server stored what it was sent, and its answer never came."""
-    cloud.fault = lambda request: Fault(drop=True, after=True) if request.number % 10 == 9 else None
-    process = start("lost", 60)
-    told = set(process.ids())
-    recorder = make_recorder(cloud)
-    recorder.resume()
-    wait_until(lambda: told <= cloud.ids, 90)
-    wait_until(lambda: recorder.store.counts().pending == 0, 60)
-    judge(cloud, told)
-    assert cloud.ids == told
-
-
-def test_what_was_handed_over_is_on_disk_when_the_process_ends(start, cloud, make_recorder):
-    """`wait_for: nothing`, and the interpreter exits at once."""
-    told = set(start("nothing", 30, "nothing", VISION_EVENTS_BACKUP="false").ids())
-    recorder = make_recorder(cloud)
-    assert told == {event.id for event in recorder.store.catalog.events(limit=100)}
-
-
-@pytest.mark.parametrize("seconds", ["0", "1"])
-def test_a_process_ends_in_time_while_the_destination_hangs(start, cloud, seconds):
-    """A bounded flush, no hanging thread."""
-    cloud.fault = lambda request: Fault(delay=30)
-    process = start("hang", 5, VISION_EVENTS_EXIT_FLUSH_SECONDS=seconds)
-    told = process.ids()
-    assert len(told) == 5
-    assert process.process.returncode == 0
 
 
 @pytest.mark.parametrize("attempt", range(6))
 def test_a_fork_after_recording_neither_hangs_nor_loses(cloud, make_recorder, attempt):
     """At once, while the threads of the parent are inside SQLite and the HTTP library."""
-    import os
-
     recorder = make_recorder(cloud)
     first = recorder.record(use_case="uc").event_id
     read, write = os.pipe()
@@ -145,3 +214,4 @@ def test_a_fork_after_recording_neither_hangs_nor_loses(cloud, make_recorder, at
     os.waitpid(child, 0)
     third = recorder.record(use_case="uc").event_id
     wait_until(lambda: {first, second, third} <= cloud.ids)
+

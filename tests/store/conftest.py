@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.store.engines import ENGINES
 from vision_event_block.images import EncodedImage
 from vision_event_block.store.model import HERE, NewEvent, Outcome, Quota, Route
 from vision_event_block.store.sqlite import SQLiteEventStore
@@ -27,9 +28,9 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock):
-    made = SQLiteEventStore(tmp_path / "events.db", Quota(10**9), clock)
+@pytest.fixture(params=ENGINES)
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock):
+    made = ENGINES[request.param](tmp_path, Quota(10**9), clock)
     yield made
     made.close()
 

@@ -15,7 +15,7 @@ from vision_event_block.backup.destination import Destination
 from vision_event_block.backup.destinations import Destinations
 from vision_event_block.backup.policy import PROBE_AFTER, Trouble
 from vision_event_block.backup.pool import Pool
-from vision_event_block.errors import StoreError
+from vision_event_block.errors import StoreCorrupt, StoreError
 from vision_event_block.event import MAX_BATCH
 from vision_event_block.keyring import Keyring
 from vision_event_block.settings import Settings
@@ -149,12 +149,15 @@ class BackupWorker:
             try:
                 if time.monotonic() >= next_upkeep:
                     next_upkeep = time.monotonic() + _UPKEEP
+                    self._store.salvage()
                     self._store.prune()
                 for route, circuit in self._usable_routes().items():
                     self._start(route, circuit)
                 self._store.tidy()
                 complaint = ""
             except StoreError as error:
+                if isinstance(error, StoreCorrupt):
+                    next_upkeep = 0.0
                 if str(error) != complaint:
                     complaint = str(error)
                     logger.warning("Backup waits: %s", complaint)

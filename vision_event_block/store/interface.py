@@ -97,6 +97,13 @@ class EventStore(Protocol):
 
     def backup_switch(self) -> Switch: ...
 
+    def salvage(self) -> int:
+        """Records again what can be read of a damaged file that was set aside; returns how many events.
+
+        Only what was not delivered, or had this store as its destination.
+        """
+        ...
+
     def prune(self) -> int:
         """Removes some delivered events that are too old or in the way; returns how many."""
         ...
@@ -112,8 +119,9 @@ class Queue(Protocol):
     """What waits to be delivered. Workers of all processes share it by leases."""
 
     def claim(self, route: Route, token: str, lease: float, limit: int) -> list[Claimed]:
-        """Takes pending events that are due, oldest first, for `lease` seconds under this token.
+        """Takes pending events that are due, the oldest and the newest, for `lease` seconds under this token.
 
+        Half of them come from either end, so that a backlog neither waits for ever nor holds up what is new.
         An event waits while another lease is uploading one of its images, so that no image goes twice.
         """
         ...

@@ -38,6 +38,8 @@ SCHEMA_VERSION = 1
 PAGE_SIZE = 4096
 _WAL_LIMIT = 4 * 1024 * 1024
 _SHRINK_STEPS = 50
+SET_ASIDE = ".corrupt-"
+"""What the name of a damaged file ends in, before the time."""
 _DAMAGE = ("malformed", "not a database", "file is encrypted", "unsupported file format")
 # A connection that came through fork() belongs to the parent and must not even be closed here:
 # https://sqlite.org/howtocorrupt.html section 2.6.
@@ -261,13 +263,13 @@ class Database:
     def _set_aside(self, error: sqlite3.DatabaseError) -> StoreCorrupt:
         """Keeps a damaged file for inspection, so that recording goes on in a new one."""
         self._forget()
-        aside = self.path.with_name(f"{self.path.name}.corrupt-{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
+        aside = self.path.with_name(f"{self.path.name}{SET_ASIDE}{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
         message = (
             f"The event store {self.path} is damaged ({error}). It was kept as {aside}; "
-            "the next event starts a new store."
+            "the next event starts a new store, and the backup saves into it what can be read."
         )
         logger.error(message)
         return StoreCorrupt(message)

@@ -64,9 +64,8 @@ WITH uploading (sha256) AS (
     EXCEPT
     SELECT sha256 FROM upload WHERE destination = :destination AND credential = :credential
       AND sha256 IN (SELECT sha256 FROM event JOIN event_image ON event_seq = seq WHERE lease_token IS NOT NULL)
-)
-UPDATE event SET lease_token = :token, lease_until = :now + :lease
-WHERE seq IN (
+),
+claimable (seq) AS NOT MATERIALIZED (
     SELECT seq FROM event AS candidate
     WHERE state = 'pending' AND destination = :destination AND credential = :credential
       AND (due <= :now OR due > :now + :horizon)
@@ -74,7 +73,13 @@ WHERE seq IN (
       AND NOT EXISTS (
           SELECT 1 FROM event_image WHERE event_seq = candidate.seq AND sha256 IN (SELECT sha256 FROM uploading)
       )
-    ORDER BY seq LIMIT :limit
+)
+-- From both ends: neither does a backlog hold up what happens now, nor is it left behind.
+UPDATE event SET lease_token = :token, lease_until = :now + :lease
+WHERE seq IN (
+    SELECT seq FROM (SELECT seq FROM claimable ORDER BY seq LIMIT (:limit + 1) / 2)
+    UNION
+    SELECT seq FROM (SELECT seq FROM claimable ORDER BY seq DESC LIMIT :limit / 2)
 )
 RETURNING seq, id, use_case, body, attempts;
 
@@ -276,3 +281,24 @@ WHERE id = :id;
 
 -- name: dropped
 SELECT seq, state FROM event WHERE id = :id AND (:use_case IS NULL OR use_case = :use_case);
+
+-- name: salvage_event_after
+-- Along the table and not along an index, which may be damaged elsewhere.
+SELECT seq, id, destination, credential, body FROM event NOT INDEXED
+WHERE seq > :place AND (state <> 'delivered' OR destination = :here) ORDER BY seq LIMIT 1;
+
+-- name: salvage_event_before
+SELECT seq, id, destination, credential, body FROM event NOT INDEXED
+WHERE seq < :place AND (state <> 'delivered' OR destination = :here) ORDER BY seq DESC LIMIT 1;
+
+-- name: salvage_image_after
+SELECT rowid, sha256 FROM image NOT INDEXED WHERE rowid > :place ORDER BY rowid LIMIT 1;
+
+-- name: salvage_image_before
+SELECT rowid, sha256 FROM image NOT INDEXED WHERE rowid < :place ORDER BY rowid DESC LIMIT 1;
+
+-- name: salvage_image
+SELECT data, content_type, width, height FROM image NOT INDEXED WHERE rowid = :place;
+
+-- name: salvage_images_of
+SELECT position, role, sha256 FROM event_image INDEXED BY event_image_by_image WHERE event_seq = :seq;

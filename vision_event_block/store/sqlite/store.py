@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import sqlite3
 import threading
 import time
@@ -10,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vision_event_block.errors import StoreError, StoreFull, UnknownImage
+from vision_event_block.errors import StoreCorrupt, StoreError, StoreFull, UnknownImage
 from vision_event_block.images import EncodedImage
 from vision_event_block.store.model import (
     HERE,
@@ -30,7 +32,10 @@ from vision_event_block.store.sqlite.pruning import Pruning, delete, used_bytes
 from vision_event_block.store.sqlite.queries import SQL
 from vision_event_block.store.sqlite.queue import LATENCY_BOUNDS, SQLiteQueue
 from vision_event_block.store.sqlite.rows import columns_of, count, happened, images_of
+from vision_event_block.store.sqlite.salvage import SALVAGED, readable_events, set_aside_files
 from vision_event_block.store.sqlite.use_cases import SQLiteUseCases
+
+logger = logging.getLogger("vision_event_block")
 
 # How long an uploaded image waits for its event.
 _UPLOADS_KEPT = 7 * 86_400.0
@@ -78,6 +83,7 @@ class SQLiteEventStore:
         size = sum(
             len(event.body) + sum(len(image.data) for image in event.images.values()) for event in events
         )
+        was_damaged = False
         while True:
             try:
                 self._database.require_room(size)
@@ -85,6 +91,10 @@ class SQLiteEventStore:
             except StoreFull:
                 if not self._pruning.make_room(size):
                     raise
+            except StoreCorrupt:
+                if was_damaged:
+                    raise
+                was_damaged = True  # it was set aside, and these go into a new one
 
     def _record(self, events: Sequence[NewEvent]) -> list[Recorded]:
         now = self._clock()
@@ -162,7 +172,10 @@ class SQLiteEventStore:
     def image(self, sha256: str) -> StoredImage | None:
         with self._database.reading() as connection:
             row = connection.execute(SQL["image"], {"sha256": sha256}).fetchone()
-        return None if row is None else StoredImage(*row)
+        # SQLite checks its pages only for their form: other bytes than were recorded must not be sent.
+        if row is None or hashlib.sha256(row[0]).hexdigest() != sha256:
+            return None
+        return StoredImage(*row)
 
     def state(self, event_id: str) -> tuple[State, str] | None:
         with self._database.reading() as connection:
@@ -212,6 +225,15 @@ class SQLiteEventStore:
         with self._database.reading() as connection:
             is_on, changed_at = connection.execute(SQL["switched"], {"name": "backup"}).fetchone()
         return Switch(bool(is_on), changed_at)
+
+    def salvage(self) -> int:
+        saved = 0
+        for damaged in set_aside_files(self.path):
+            for event in readable_events(damaged):
+                saved += sum(answer.is_new for answer in self.record([event]))
+            damaged.rename(f"{damaged}{SALVAGED}")
+            logger.warning("%d events of the damaged event store %s were saved.", saved, damaged)
+        return saved
 
     def prune(self) -> int:
         dropped = self._pruning.prune()
