@@ -248,6 +248,21 @@ def test_a_store_of_a_later_release_is_left_alone(store, tmp_path):
     assert not list(tmp_path.glob("*corrupt*"))
 
 
+@pytest.mark.parametrize("version", [0, 7, 123_456])
+def test_the_database_of_another_program_is_left_alone(store, tmp_path, version):
+    """Whoever mistypes a path must not lose a file."""
+    with sqlite3.connect(tmp_path / "events.db") as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+        connection.execute(f"PRAGMA user_version = {version}")
+    before = (tmp_path / "events.db").read_bytes()
+    with pytest.raises(StoreUnavailable, match="another program"):
+        store.record([an_event(1)])
+    with sqlite3.connect(tmp_path / "events.db") as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+    assert len((tmp_path / "events.db").read_bytes()) == len(before)
+    assert not list(tmp_path.glob("*corrupt*"))
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     """And works as soon as it can be."""
     (tmp_path / "file").write_text("in the way")

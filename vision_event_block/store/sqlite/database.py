@@ -38,6 +38,8 @@ SCHEMA_VERSION = 1
 PAGE_SIZE = 4096
 _WAL_LIMIT = 4 * 1024 * 1024
 _SHRINK_STEPS = 50
+# No release has or will have so high a schema version.
+_OF_NO_RELEASE = 10_000
 SET_ASIDE = ".corrupt-"
 """What the name of a damaged file ends in, before the time."""
 _DAMAGE = ("malformed", "not a database", "file is encrypted", "unsupported file format")
@@ -249,6 +251,13 @@ class Database:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master").fetchall()}
+        if tables and "event_image" not in tables:
+            raise StoreUnavailable(
+                f"{self.path} is the database of another program: set VISION_EVENTS_STORE to another place."
+            )
+        if tables and not 0 < version < _OF_NO_RELEASE:
+            raise sqlite3.DatabaseError(f"malformed: its schema version is {version}")
         if version > SCHEMA_VERSION:
             raise StoreTooNew(
                 f"The event store {self.path} has schema version {version}; this release knows up to "
