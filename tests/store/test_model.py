@@ -32,7 +32,7 @@ class Known:
     seq: int
     route: Route
     state: str
-    images: frozenset[str]
+    images: dict[tuple[int, str], str]
     due: float = 0.0
     token: str | None = None
     until: float = 0.0
@@ -80,7 +80,8 @@ class StoreMachine(RuleBasedStateMachine):
         again=st.booleans(), count=st.integers(1, 3),
     )  # fmt: skip
     def record(self, route: Route, pictures: list[int], again: bool, count: int) -> None:
-        """A group of events in one transaction; with an id that was there before, nothing changes."""
+        """A group of events in one transaction. With an id that was there before nothing changes, unless the very
+        same event comes back on another way while it is pending: then it goes on from here."""
         images = {
             (0, role): EncodedImage.of(f"picture {n}".encode() * 20, "image/jpeg", 4, 3)
             for role, n in zip(("input", "output"), pictures, strict=False)
@@ -101,7 +102,7 @@ class StoreMachine(RuleBasedStateMachine):
         self._forget_pruned()
         for event_id, answer in zip(ids, answers, strict=True):
             assert answer.is_new == (event_id not in self.known)
-            if not answer.is_new:
+            if not answer.is_new and not self._comes_back(self.known[event_id], route, images):
                 assert answer.state == before[event_id]
                 continue
             self.made = max(self.made, int(event_id[1:]) + 1)
@@ -109,8 +110,13 @@ class StoreMachine(RuleBasedStateMachine):
             self.known[event_id] = Known(
                 seq=self.store.catalog.event(event_id).seq, route=route,
                 state="delivered" if route == Route(HERE) else "pending", settled=self.now,
-                images=frozenset(image.sha256 for image in images.values()),
+                images={place: image.sha256 for place, image in images.items()},
             )  # fmt: skip
+
+    @staticmethod
+    def _comes_back(known: Known, route: Route, images: dict[tuple[int, str], EncodedImage]) -> bool:
+        is_same = known.images == {place: image.sha256 for place, image in images.items()}
+        return is_same and known.state == "pending" and known.route.destination != route.destination
 
     @rule(target=tokens, route=st.sampled_from(ROUTES[:3]), limit=st.integers(1, 5))
     def claim(self, route: Route, limit: int) -> str:
@@ -123,7 +129,7 @@ class StoreMachine(RuleBasedStateMachine):
         for event in claimed:
             known = self.known[event.id]
             assert not self._is_leased(known), "an event has two live leases"
-            assert set(event.images.values()) == known.images
+            assert dict(event.images) == known.images
             assert event.attempts == known.attempts
             known.token, known.until = token, self.now + LEASE
         self.workers.held[token] = {event.id: event.seq for event in claimed}
@@ -171,7 +177,7 @@ class StoreMachine(RuleBasedStateMachine):
         for event_id in self.workers.held[token]:
             known = self.known.get(event_id)
             if known is not None and known.token == token:
-                ids = {sha256: f"src {known.route} {sha256}" for sha256 in known.images}
+                ids = {sha256: f"src {known.route} {sha256}" for sha256 in known.images.values()}
                 self.store.queue.uploaded(known.route, ids)
                 self.uploads |= {(known.route, sha256): source for sha256, source in ids.items()}
 
@@ -229,7 +235,7 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def check(self) -> None:
         """See `invariants.py`; and what was uploaded is not forgotten while its image is there."""
-        shown = {sha256 for known in self.known.values() for sha256 in known.images}
+        shown = {sha256 for known in self.known.values() for sha256 in known.images.values()}
         check_store(
             self.store, {event_id: known.state for event_id, known in self.known.items()},
             {sha256: self.files[sha256] for sha256 in shown},
@@ -249,14 +255,14 @@ class StoreMachine(RuleBasedStateMachine):
             sha256
             for known in self.known.values()
             if known.route == route and self._is_leased(known)
-            for sha256 in known.images
+            for sha256 in known.images.values()
             if (route, sha256) not in self.uploads
         }
         return sorted(
             known.seq
             for known in self.known.values()
             if known.route == route and known.state == "pending" and not self._is_leased(known)
-            and not self.now < known.due <= self.now + 3600 and not known.images & uploading
+            and not self.now < known.due <= self.now + 3600 and not uploading & set(known.images.values())
         )  # fmt: skip
 
     def _forget_pruned(self) -> None:
