@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.faults.judge import Verdict
 from tests.link import Link
 from tests.site import KEY
 from vision_event_block.recorder import Recorder
@@ -23,6 +26,26 @@ _HOST_NAMES = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ledger", help="file to note in what each fault cost, for docs/reliability.md")
+
+
+@pytest.fixture
+def ledger(request: pytest.FixtureRequest) -> Callable[[str, str, Verdict], None]:
+    """Asserts a verdict, and notes it in the file that `--ledger` names."""
+    place = request.config.getoption("--ledger")
+
+    def note(fault: str, done: str, verdict: Verdict) -> None:
+        if place:
+            row = {
+                "fault": fault,
+                "done": done,
+                "test": request.node.nodeid.partition("[")[0],
+                **asdict(verdict),
+            }
+            with Path(place).open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        assert verdict.is_clean, verdict
+
+    return note
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ if importlib.util.find_spec("inference") is None:
 
 from tests.conftest import a_frame, wait_until
 from tests.engine.conftest import event_step, workflow
+from tests.faults.judge import judge
 
 FRAMES = 20
 
@@ -31,7 +32,7 @@ def video(tmp_path: Any) -> str:
 
 @pytest.mark.parametrize("wait_for", ["nothing", "storage"])
 def test_every_frame_of_a_video_is_recorded_with_its_time_and_source(
-    video, store, connected, monkeypatch, wait_for
+    video, store, connected, monkeypatch, ledger, wait_for
 ):
     """Also when nobody waits: the pipeline throws away what is left in its own thread pool at the end."""
     monkeypatch.setenv("OFFLINE_MODE", "True")
@@ -53,3 +54,6 @@ def test_every_frame_of_a_video_is_recorded_with_its_time_and_source(
     assert events[1].captured_at - events[0].captured_at == pytest.approx(0.1, abs=0.01)
     assert {json.loads(event.body)["streamId"] for event in events} == {"0"}
     wait_until(lambda: set(ids) <= connected.ids)
+    wait_until(lambda: store.counts().pending == 0)
+    done = f"its video ended, wait_for: {wait_for}"
+    ledger("InferencePipeline ends", done, judge(connected.site.store, ids, connected.requests))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.faults.driver import hasten
-from tests.faults.judge import Verdict
+from tests.faults.service import Service
 from tests.link import Link
 from tests.site import KEY
 
@@ -33,21 +32,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     hasten(monkeypatch.setattr)
 
 
-@pytest.fixture
-def ledger(request: pytest.FixtureRequest) -> Callable[[str, str, Verdict], None]:
-    """Asserts a verdict, and notes it in the file that `--ledger` names."""
-    place = request.config.getoption("--ledger")
-
-    def note(fault: str, done: str, verdict: Verdict) -> None:
-        if place:
-            row = {"fault": fault, "done": done, "test": request.node.nodeid.partition("[")[0], **asdict(verdict)}
-            with Path(place).open("a") as file:
-                file.write(json.dumps(row) + "\n")
-        assert verdict.is_clean, verdict
-
-    return note
-
-
 def environment(store: Path, cloud_url: str, **more: str) -> dict[str, str]:
     """That of a process which records into a store and delivers over a link."""
     return {
@@ -59,9 +43,11 @@ def environment(store: Path, cloud_url: str, **more: str) -> dict[str, str]:
 class Process:
     """A process that runs the driver; `ids` are those that it told of before its end."""
 
-    def __init__(self, store: Path, link: Link, stream: str, count: int, wait_for: str, **settings: str) -> None:
+    def __init__(
+        self, store: Path, link: Link, stream: str, count: int, wait_for: str, module: str, **settings: str
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.driver", stream, str(count), wait_for], cwd=_ROOT,
+            [sys.executable, "-m", f"tests.faults.{module}", stream, str(count), wait_for], cwd=_ROOT,
             env=environment(store, link.url, **settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -82,11 +68,31 @@ class Process:
 def start(tmp_path: Path, cloud: Link) -> Iterator[Callable[..., Process]]:
     started: list[Process] = []
 
-    def start(stream: str = "p", count: int = 10**6, wait_for: str = "storage", **settings: str) -> Process:
-        started.append(Process(tmp_path / "events.db", cloud, stream, count, wait_for, **settings))
+    def start(
+        stream: str = "p",
+        count: int = 10**6,
+        wait_for: str = "storage",
+        module: str = "driver",
+        **settings: str,
+    ) -> Process:
+        started.append(Process(tmp_path / "events.db", cloud, stream, count, wait_for, module, **settings))
         return started[-1]
 
     yield start
     for process in started:
         process.process.kill()
         process.process.communicate()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    made = Service(tmp_path)
+    made.start()
+    requests.post(
+        f"{made.url}/vision-events/use-cases",
+        json={"name": "uc"},
+        headers={"Authorization": f"Bearer {KEY}"},
+        timeout=10,
+    ).raise_for_status()
+    yield made
+    made.kill()

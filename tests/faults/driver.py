@@ -20,7 +20,9 @@ def a_picture(stream: str, number: int, size: int = 24) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (size, size, 3), np.uint8)
 
 
-def record_frame(recorder: Recorder, stream: str, number: int, images: int = 1, wait_for: str = "storage") -> str:
+def record_frame(
+    recorder: Recorder, stream: str, number: int, images: int = 1, wait_for: str = "storage"
+) -> str:
     """Records one frame; returns its id, or nothing if it was refused."""
     pictures = [a_picture(f"{stream}/{index}", number) for index in range(images)]
     receipt = recorder.record(
@@ -30,7 +32,9 @@ def record_frame(recorder: Recorder, stream: str, number: int, images: int = 1, 
     return receipt.event_id
 
 
-def record_streams(recorder: Recorder, streams: int, frames: int, images: int = 1, first: int = 0) -> list[str]:
+def record_streams(
+    recorder: Recorder, streams: int, frames: int, images: int = 1, first: int = 0
+) -> list[str]:
     """One thread a stream; returns every id that was returned."""
     told: list[str] = []
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from tests.link import Request
 from vision_event_block.store.interface import EventStore
@@ -53,7 +54,7 @@ def judge(
     listed = sorted(store.catalog.events(limit=1_000_000), key=lambda event: (event.captured_at, event.seq))
     there = {event.id for event in listed if _is_whole(store, event.images, event.body)}
     # The stream and the number of its frame tell whether a frame is there twice, under whatever id.
-    frames = [_frame(event.body) for event in listed]
+    frames = [frame for event in listed if (frame := _frame(event.body))]
     shown = {sha256 for event in listed for sha256 in event.images.values()}
     orphaned, excused = _orphans(requests, shown, kills)
     return Verdict(
@@ -89,7 +90,7 @@ def _orphans(requests: Iterable[Request], shown: set[str], kills: Sequence[float
 
 def _is_whole(store: EventStore, images: Mapping[tuple[int, Role], str], body: str) -> bool:
     """Whether it has as many images as it was recorded with, each to the byte."""
-    expected = json.loads(body)["customMetadata"].get("images", 0)
+    expected = _metadata(body).get("images", len(images))
     files = [store.image(sha256) for sha256 in images.values()]
     return len(files) == expected and all(
         file is not None and hashlib.sha256(file.data).hexdigest() == sha256
@@ -97,9 +98,14 @@ def _is_whole(store: EventStore, images: Mapping[tuple[int, Role], str], body: s
     )
 
 
-def _frame(body: str) -> tuple[str, int]:
-    metadata = json.loads(body)["customMetadata"]
-    return metadata["stream"], metadata["number"]
+def _frame(body: str) -> tuple[str, int] | None:
+    metadata = _metadata(body)
+    return (metadata["stream"], metadata["number"]) if "number" in metadata else None
+
+
+def _metadata(body: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(body).get("customMetadata", {})
+    return found
 
 
 def _disordered(frames: list[tuple[str, int]]) -> int:

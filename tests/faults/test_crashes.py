@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.conftest import wait_until
 from tests.faults.conftest import environment, scales
 from tests.faults.driver import record_frame
 from tests.faults.judge import judge
+from tests.faults.service import ROOT
 from tests.link import Fault
 from tests.site import KEY
 from vision_event_block.store.model import Quota
 from vision_event_block.store.sqlite import SQLiteEventStore
-
-ROOT = Path(__file__).parents[2]
 
 
 class Nursery:
@@ -62,7 +59,9 @@ def _is_sound(store: Path) -> bool:
 
 
 @scales(250)
-def test_recorders_killed_at_random_moments_lose_nothing(quick, tmp_path, cloud, make_recorder, ledger, scale):
+def test_recorders_killed_at_random_moments_lose_nothing(
+    quick, tmp_path, cloud, make_recorder, ledger, scale
+):
     """Two on one store, killed together with the backup in them; the next ones carry on."""
     nursery = Nursery(tmp_path, cloud_url=cloud.url)
     chance = random.Random(scale)
@@ -79,7 +78,9 @@ def test_recorders_killed_at_random_moments_lose_nothing(quick, tmp_path, cloud,
 
 
 @scales(100)
-def test_recorders_killed_while_the_cloud_is_slow_lose_nothing(quick, tmp_path, cloud, make_recorder, ledger, scale):
+def test_recorders_killed_while_the_cloud_is_slow_lose_nothing(
+    quick, tmp_path, cloud, make_recorder, ledger, scale
+):
     """In the middle of uploads and of batches."""
     cloud.fault = lambda request: Fault(delay=0.05)
     nursery = Nursery(tmp_path, cloud_url=cloud.url)
@@ -93,49 +94,6 @@ def test_recorders_killed_while_the_cloud_is_slow_lose_nothing(quick, tmp_path, 
     wait_until(lambda: recorder.store.counts().pending == 0, 60 + scale)
     verdict = judge(cloud.site.store, told, cloud.requests, nursery.kills)
     ledger("SIGKILL amid slow requests", f"{len(nursery.kills)} rounds, 50 ms an answer", verdict)
-
-
-class Service:
-    """`vision-events serve` in a process of its own, which can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.store = folder / "site.db"
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        settings = {"VISION_EVENTS_DESTINATION": "here", "VISION_EVENTS_SERVER_KEYS": KEY}
-        command = [sys.executable, "-m", "vision_event_block", "serve", "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(self.store, "", **settings), stderr=subprocess.DEVNULL
-        )
-        wait_until(self._answers, 60, "the service starts")
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def _answers(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/health", timeout=2).ok
-        except requests.RequestException:
-            return False
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    made = Service(tmp_path)
-    made.start()
-    requests.post(
-        f"{made.url}/vision-events/use-cases", json={"name": "uc"}, headers={"Authorization": f"Bearer {KEY}"}, timeout=10
-    ).raise_for_status()
-    yield made
-    made.kill()
 
 
 @pytest.mark.parametrize("contract", ["cloud", "Event Store"])
@@ -214,4 +172,3 @@ def test_a_fork_after_recording_neither_hangs_nor_loses(cloud, make_recorder, at
     os.waitpid(child, 0)
     third = recorder.record(use_case="uc").event_id
     wait_until(lambda: {first, second, third} <= cloud.ids)
-

@@ -98,7 +98,9 @@ def test_bytes_overwritten_anywhere_stop_nothing_and_cost_only_what_was_there(tm
 
 
 @pytest.mark.parametrize(
-    ("at", "size"), [(0, 16), (0, 4096), (18, 2), (60, 4), (100, 8)], ids=["name", "page", "format", "version", "tables"]
+    ("at", "size"),
+    [(0, 16), (0, 4096), (18, 2), (60, 4), (100, 8)],
+    ids=["name", "page", "format", "version", "tables"],
 )
 def test_a_first_page_that_is_damaged_costs_nothing(filled, tmp_path, at, size):
     """Without it SQLite reads nothing at all; and what it says is always the same."""
@@ -131,7 +133,9 @@ def test_an_index_that_is_damaged_costs_nothing(filled, tmp_path):
         store.close()
 
 
-def test_the_backup_saves_and_delivers_what_a_damaged_store_held(quick, make_recorder, cloud, tmp_path, ledger):
+def test_the_backup_saves_and_delivers_what_a_damaged_store_held(
+    quick, make_recorder, cloud, tmp_path, ledger
+):
     """By itself: nobody has to know that there is such a thing."""
     recorder = make_recorder(backup=False)
     told = [record_frame(recorder, "s", number) for number in range(40)]
@@ -141,7 +145,9 @@ def test_the_backup_saves_and_delivers_what_a_damaged_store_held(quick, make_rec
     told += [record_frame(recorder, "s", number) for number in range(40, 45)]
     wait_until(lambda: set(told) <= cloud.ids)
     wait_until(lambda: recorder.store.counts().pending == 0)
-    ledger("damaged file", "4 KB of the event store overwritten", judge(cloud.site.store, told, cloud.requests))
+    ledger(
+        "damaged file", "4 KB of the event store overwritten", judge(cloud.site.store, told, cloud.requests)
+    )
     (kept,) = tmp_path.glob("events.db.corrupt-*.salvaged")
     assert kept.stat().st_size > 100_000
 
@@ -178,9 +184,12 @@ def test_an_image_with_other_bytes_than_were_recorded_is_not_sent(quick, make_re
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "null", "[]", '{"images": 3}', '{"images": []}', "\x00", '{"images": [null]}', json.dumps("x")]
+    "body",
+    ["", "{", "null", "[]", '{"images": 3}', '{"images": []}', "\x00", '{"images": [null]}', json.dumps("x")],
 )
-def test_a_row_that_makes_no_sense_is_set_aside_and_the_rest_flows_on(quick, make_recorder, cloud, tmp_path, body):
+def test_a_row_that_makes_no_sense_is_set_aside_and_the_rest_flows_on(
+    quick, make_recorder, cloud, tmp_path, body
+):
     """On both ways out, and on the page."""
     recorder = make_recorder(backup=False)
     hurt, well = (record_frame(recorder, "s", number) for number in range(2))

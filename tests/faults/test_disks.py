@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import a_frame, wait_until
+from tests.faults.judge import judge
 from tests.link import Link
 
 
@@ -27,10 +28,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+def _named(stream: str, number: int) -> dict[str, object]:
+    """What the judge knows a frame by."""
+    return {"stream": stream, "number": number, "images": 1}
+
+
 def _record_until_refused(recorder) -> tuple[list[str], str]:
     ids = []
     for seed in range(10_000):
-        receipt = recorder.record(use_case="uc", image=a_frame(seed, 900, 1200))
+        receipt = recorder.record(
+            use_case="uc", image=a_frame(seed, 900, 1200), metadata=_named("large", seed)
+        )
         if receipt.error:
             return ids, receipt.message
         ids.append(receipt.event_id)
@@ -38,12 +46,15 @@ def _record_until_refused(recorder) -> tuple[list[str], str]:
 
 
 def test_a_disk_that_somebody_else_filled_refuses_and_takes_again_when_there_is_room(
-    small_disk, make_recorder, cloud
+    small_disk, make_recorder, cloud, ledger
 ):
     """Nothing recorded before is lost, and it is delivered from the full disk."""
     recorder = make_recorder(cloud, store=str(small_disk / "events.db"))
     cloud.stop()
-    ids = [recorder.record(use_case="uc", image=a_frame(seed)).event_id for seed in range(5)]
+    ids = [
+        recorder.record(use_case="uc", image=a_frame(seed), metadata=_named("small", seed)).event_id
+        for seed in range(5)
+    ]
     filler = small_disk / "somebody else's"
     # Unbuffered: a buffer would fail once more when it is closed.
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -53,12 +64,16 @@ def test_a_disk_that_somebody_else_filled_refuses_and_takes_again_when_there_is_
     assert "full" in message
     assert "VISION_EVENTS_MAX_BYTES" in message
     filler.unlink()
-    ids += [*more, recorder.record(use_case="uc", image=a_frame(9999)).event_id]
+    ids += [*more, recorder.record(use_case="uc", image=a_frame(9999), metadata=_named("small", 5)).event_id]
     cloud.start()
     wait_until(lambda: set(ids) <= cloud.ids, 40)
+    wait_until(lambda: recorder.store.counts().pending == 0)
+    ledger("disk filled by others", "a 24 MB disk", judge(cloud.site.store, ids, cloud.requests))
 
 
-def test_a_disk_full_of_pending_events_drains_when_the_cloud_is_back(small_disk, make_recorder, cloud: Link):
+def test_a_disk_full_of_pending_events_drains_when_the_cloud_is_back(
+    small_disk, make_recorder, cloud: Link, ledger
+):
     """A full disk must be left again without help: settling writes before anything is freed."""
     recorder = make_recorder(cloud, store=str(small_disk / "events.db"))
     cloud.stop()
@@ -67,6 +82,7 @@ def test_a_disk_full_of_pending_events_drains_when_the_cloud_is_back(small_disk,
     assert len(ids) > 10
     cloud.start()
     wait_until(lambda: set(ids) <= cloud.ids, 60)
+    ledger("disk full of pending events", "a 24 MB disk", judge(cloud.site.store, ids, cloud.requests))
     wait_until(lambda: not recorder.record(use_case="uc", image=a_frame(9999, 900, 1200)).error, 20)
     assert sorted(set(cloud.writes)) == sorted(cloud.events)
 

@@ -8,8 +8,8 @@ from tests.conftest import wait_until
 from tests.faults.driver import a_picture, record_frame, record_streams
 from tests.faults.judge import judge
 from tests.link import Fault
-from vision_event_block import VisionEventsClient
 from tests.site import KEY
+from vision_event_block import VisionEventsClient
 
 
 def _delivered(recorder, cloud, frames=4):

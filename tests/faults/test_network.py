@@ -89,7 +89,9 @@ def test_a_destination_that_vanishes_and_comes_back_costs_nothing(quick, recorde
         cloud.start()
     wait_until(lambda: _settled(recorder), 60)
     done = "stopped with requests under way, started again"
-    ledger(f"destination vanishes ({_contract(recorder)})", done, judge(cloud.site.store, told, cloud.requests))
+    ledger(
+        f"destination vanishes ({_contract(recorder)})", done, judge(cloud.site.store, told, cloud.requests)
+    )
 
 
 @scales(10)
@@ -102,4 +104,3 @@ def test_everything_at_once_costs_nothing(quick, recorder, cloud, ledger, scale)
     wait_until(lambda: _settled(recorder), 60 + 20 * scale)
     done = "each request meets any of the above, half of the time"
     ledger(f"all of them ({_contract(recorder)})", done, judge(cloud.site.store, told, cloud.requests))
-

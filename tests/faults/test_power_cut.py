@@ -28,7 +28,10 @@ COMPILER = shutil.which("cc")
 def test_what_was_told_outlives_a_power_cut(tmp_path, make_recorder, ledger, scale):
     """Recorded stays recorded, delivered stays delivered, images are whole, and the file is sound."""
     shim, folder, journal = tmp_path / "journal.so", tmp_path / "device", tmp_path / "journal"
-    subprocess.run([COMPILER, "-shared", "-fPIC", "-O1", "-o", shim, ROOT / "tests/faults/power/journal.c", "-ldl"], check=True)
+    subprocess.run(
+        [COMPILER, "-shared", "-fPIC", "-O1", "-o", shim, ROOT / "tests/faults/power/journal.c", "-ldl"],
+        check=True,
+    )
     folder.mkdir()
     subprocess.run(
         [sys.executable, "-m", "tests.faults.power.recording", folder, str(60 * min(scale, 5))], cwd=ROOT, check=True, timeout=300,
@@ -59,7 +62,9 @@ def _missing(told: str, place: Path) -> tuple[int, int]:
     store = SQLiteEventStore(place / "events.db", Quota(10**9))
     there = {event.id: event for event in store.catalog.events(limit=10_000)}
     whole = {
-        event_id for event_id, event in there.items() if event.images and all(map(store.image, event.images.values()))
+        event_id
+        for event_id, event in there.items()
+        if event.images and all(map(store.image, event.images.values()))
     }
     # What was delivered may have been pruned; what is still there must not be pending again.
     missing = len(recorded - delivered - whole)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import importlib.util
-import json
 import os
 import signal
 import socket
@@ -25,6 +24,7 @@ if importlib.util.find_spec("inference") is None or importlib.util.find_spec("uv
 from tests.conftest import a_frame, wait_until
 from tests.engine.conftest import TYPE, event_step, predictions_input, workflow
 from tests.engine.predictions import OBJECT_DETECTION
+from tests.faults.judge import judge
 from tests.link import Link
 from tests.site import KEY
 from vision_event_block.store.model import Quota
@@ -202,11 +202,15 @@ def test_a_value_of_the_wrong_kind_does_not_fail_the_request(server):
     assert "`result` ['what']" in outputs["event"]["message"]
 
 
-def test_a_server_that_is_stopped_leaves_its_events_to_the_next_process(server, make_recorder):
+def test_a_server_that_is_stopped_leaves_its_events_to_the_next_process(server, make_recorder, ledger):
     """Comes last: recorded while the cloud was away, server stopped, delivered by somebody else."""
     server.cloud.stop()
-    ids = {server.run(event_step(wait_for=mode), seed=seed)["event"]["event_id"]
-           for seed, mode in enumerate(["nothing", "storage"] * 5, start=200)}  # fmt: skip
+
+    def frame(mode: str, number: int) -> dict[str, Any]:
+        named = {"stream": mode, "number": number, "images": 1}
+        return server.run(event_step(wait_for=mode, custom_metadata=named), seed=200 + number)["event"]
+
+    ids = {frame(mode, number)["event_id"] for number, mode in enumerate(["nothing", "storage"] * 5)}
     server.stop()
     assert server.process.returncode in (0, -signal.SIGTERM)
     left = SQLiteEventStore(server.store, Quota(10**9))
@@ -216,6 +220,5 @@ def test_a_server_that_is_stopped_leaves_its_events_to_the_next_process(server, 
     recorder = make_recorder(server.cloud, store=str(server.store))
     recorder.resume()
     wait_until(lambda: ids <= server.cloud.ids, 40)
-    for event_id in ids:
-        assert json.loads(recorder.store.catalog.events(limit=1000)[0].body)
-        assert server.cloud.key_of[event_id] == KEY
+    ledger("inference server stopped", "SIGTERM right after a response", judge(server.cloud.site.store, ids))
+    assert all(server.cloud.key_of[event_id] == KEY for event_id in ids)

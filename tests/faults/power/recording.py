@@ -21,7 +21,9 @@ def main(folder: Path, events: int) -> None:
 
     def record(stream: str) -> None:
         for number in range(events // 2):
-            receipt = recorder.record(use_case="uc", image=a_picture(stream, number, 120), idempotency_key=f"{stream} {number}")
+            receipt = recorder.record(
+                use_case="uc", image=a_picture(stream, number, 120), idempotency_key=f"{stream} {number}"
+            )
             os.write(told, f"recorded {receipt.event_id}\n".encode())
 
     def settle() -> None:

@@ -67,7 +67,9 @@ def read_journal(path: Path) -> list[Operation]:
     return operations
 
 
-def cuts(operations: list[Operation], points: list[int], folder: Path, chance: random.Random) -> Iterator[tuple[str, Path]]:
+def cuts(
+    operations: list[Operation], points: list[int], folder: Path, chance: random.Random
+) -> Iterator[tuple[str, Path]]:
     """For each point what had been told by then, and a folder with the files as a power cut there leaves them."""
     files: dict[str, _File] = {}
     told = ""
