@@ -20,8 +20,11 @@ demo: $(READY)  ## records a Vision Event from a real photograph, and shows it
 screenshots: $(READY)  ## the pictures of the page, made anew
 	$(BIN)/python docs/screenshots.py
 
-soak: $(READY)  ## the fault tests over many rounds
-	$(BIN)/python -m pytest -m soak
+soak: $(READY)  ## the fault tests over many rounds, and the table of docs/reliability.md made anew
+	rm -f .ledger
+	$(BIN)/python -m pytest -m "soak or not soak" --numprocesses 2 --ledger .ledger \
+	  tests/faults tests/store/test_model.py tests/engine/test_pipeline.py tests/server
+	$(BIN)/python -m tests.faults.report .ledger docs/reliability.md
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -34,4 +37,6 @@ $(READY): pyproject.toml
 	@# The page is tested in a real browser; without one, those tests are skipped.
 	command -v chromium >/dev/null || (apt-get update -q && apt-get install -qy chromium) \
 	  || echo "Chromium could not be installed: the tests of the page will be skipped."
+	@# Power cuts are played from a journal that a little C writes.
+	command -v cc >/dev/null || (apt-get update -q && apt-get install -qy gcc libc6-dev)
 	touch $(READY)

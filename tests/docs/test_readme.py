@@ -106,3 +106,13 @@ def test_every_make_target_of_the_readme_exists():
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"^\$ make (\w+)", README, re.MULTILINE)):
         assert re.search(rf"^{target}: \$\(READY\)", makefile, re.MULTILINE)
+
+
+def test_every_test_that_stands_behind_a_promise_exists():
+    """And every promise of the README has one."""
+    page = (ROOT / "docs/reliability.md").read_text()
+    sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert {name for name in named if f"def {name}(" not in sources} == set()
+    rows = re.findall(r"^\| (\d)\. ", page, re.MULTILINE)
+    assert rows == [str(number) for number in range(1, 9)]

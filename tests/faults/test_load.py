@@ -7,7 +7,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,5 +82,5 @@ def _tell(report: list[dict[str, Any]], seconds: float, events: int, growth: int
         f"{events} frames in {seconds:.0f} s, memory grew by {growth / 2**20:.0f} MiB", f"away: {milliseconds(0, 0.5)}",
         f"back: {milliseconds(0.5, 1)}",
     ]  # fmt: skip
-    Path(__file__).with_name("load.txt").write_text("\n".join(lines) + "\n") if seconds > 60 else None
+
     print("\n".join(lines))

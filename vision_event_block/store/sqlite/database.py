@@ -25,7 +25,7 @@ from pathlib import Path
 
 from vision_event_block.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew, StoreUnavailable
 from vision_event_block.store.sqlite.ballast import Ballast
-from vision_event_block.store.sqlite.queries import load_schema
+from vision_event_block.store.sqlite.queries import schema_steps
 
 try:
     import fcntl
@@ -34,7 +34,6 @@ except ImportError:  # Windows: SQLite's own busy handler has to do
 
 logger = logging.getLogger("vision_event_block")
 
-SCHEMA_VERSION = 1
 PAGE_SIZE = 4096
 _WAL_LIMIT = 4 * 1024 * 1024
 _SHRINK_STEPS = 50
@@ -258,15 +257,15 @@ class Database:
             )
         if tables and not 0 < version < _OF_NO_RELEASE:
             raise sqlite3.DatabaseError(f"malformed: its schema version is {version}")
-        if version > SCHEMA_VERSION:
+        steps = schema_steps()
+        if version > len(steps):
             raise StoreTooNew(
                 f"The event store {self.path} has schema version {version}; this release knows up to "
-                f"{SCHEMA_VERSION}. Upgrade vision-event-block, or set VISION_EVENTS_STORE to another place."
+                f"{len(steps)}. Upgrade vision-event-block, or set VISION_EVENTS_STORE to another place."
             )
-        if version == 0:
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {load_schema()} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
+        if version < len(steps):
+            missing = "\n".join(steps[version:])
+            connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {len(steps)}; COMMIT;")
         connection.execute("SELECT count(*) FROM event_image WHERE event_seq = 0").fetchone()
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> StoreCorrupt:

@@ -19,6 +19,9 @@ SQL = _load()
 """Statement by name."""
 
 
-def load_schema() -> str:
-    """The script that makes an empty database a store of version 1."""
-    return (files(__package__) / "schema.sql").read_text("utf-8")
+def schema_steps() -> list[str]:
+    """The scripts that make an empty database a store of version 1, that one of version 2, and so on."""
+    steps = []
+    while (step := files(__package__) / f"schema_{len(steps) + 1}.sql").is_file():
+        steps.append(step.read_text("utf-8"))
+    return steps

@@ -1,4 +1,4 @@
--- Version 1. A later version adds a file of statements to run after this one; none of these changes.
+-- Version 1. A later version adds a file of statements to run after this one, schema_2.sql; none of these changes.
 
 CREATE TABLE event (
     seq          INTEGER PRIMARY KEY,
