@@ -58,7 +58,7 @@ class Process:
         return self.ids()
 
     def ids(self) -> list[str]:
-        out, err = self.process.communicate(timeout=120)
+        out, err = self.process.communicate(timeout=900)
         assert "NOT RECORDED" not in out, err
         # A line that the kill cut short was told to nobody.
         return [line[:-1] for line in out.splitlines(keepends=True) if line.endswith("\n")]

@@ -9,11 +9,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+import requests
+from typer.testing import CliRunner
 
 from tests.conftest import wait_until
 from tests.faults.conftest import scales
 from tests.faults.driver import record_frame
 from tests.faults.judge import judge
+from tests.site import Site
+from vision_event_block.cli.app import app
 from vision_event_block.errors import StoreError
 from vision_event_block.event import VisionEvent
 from vision_event_block.images import EncodedImage
@@ -185,17 +189,35 @@ def test_an_image_with_other_bytes_than_were_recorded_is_not_sent(quick, make_re
 
 @pytest.mark.parametrize(
     "body",
-    ["", "{", "null", "[]", '{"images": 3}', '{"images": []}', "\x00", '{"images": [null]}', json.dumps("x")],
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '{"images": 3}',
+        '{"images": []}',
+        "\x00",
+        '{"images": [null]}',
+        json.dumps("x"),
+        b'{"eventId": "\xff"}',
+    ],
 )
 def test_a_row_that_makes_no_sense_is_set_aside_and_the_rest_flows_on(
     quick, make_recorder, cloud, tmp_path, body
 ):
-    """On both ways out, and on the page."""
+    """Also where it is only looked at, on the page and in the terminal."""
     recorder = make_recorder(backup=False)
     hurt, well = (record_frame(recorder, "s", number) for number in range(2))
     recorder.close()
     with sqlite3.connect(tmp_path / "events.db") as connection:
-        connection.execute("UPDATE event SET body = ? WHERE id = ?", [body, hurt])
+        connection.execute("UPDATE event SET body = CAST(? AS TEXT) WHERE id = ?", [body, hurt])
+    for command in (["list"], ["show", hurt], ["list", "--json"], ["show", hurt, "--json"], ["status"]):
+        done = CliRunner().invoke(app, ["--store", str(tmp_path / "events.db"), *command])
+        assert done.exit_code == 0, done.output
+    site = Site(tmp_path, store=str(tmp_path / "events.db"), server_keys="")
+    for path in ("/", f"/events/{hurt}", "/v2/events/latest/query?limit=5"):
+        assert requests.get(site.url + path, timeout=10).status_code == 200, path
+    site.close()
     recorder = make_recorder(cloud)
     recorder.resume()
     wait_until(lambda: recorder.store.counts().pending == 0)

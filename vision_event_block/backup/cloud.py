@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -82,7 +81,7 @@ def _sort_out(
 
 
 def _payload(event: Claimed, source_ids: Mapping[str, str]) -> dict[str, Any]:
-    payload: dict[str, Any] = json.loads(event.body)
+    payload = event.parsed()
     for (position, role), sha256 in event.images.items():
         payload["images"][position][SOURCE_KEYS[role]] = source_ids[sha256]
     return payload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -78,7 +77,7 @@ class EventStoreDestination:
     def _send(self, event: Claimed) -> str:
         files = {place: image.data for place, image in images_of(self._store, event.images).items()}
         try:
-            body = to_device_event(json.loads(event.body), files)
+            body = to_device_event(event.parsed(), files)
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise InvalidEvent(f"its record in the event store is damaged: {error}") from error
         exchange = self._transport.send(

@@ -51,7 +51,7 @@ def complain(message: object) -> None:
 
 def say_json(value: Any) -> None:
     """A document for a program."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:

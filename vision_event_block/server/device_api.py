@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from vision_event_block.device_event import DeviceEvent
 from vision_event_block.event import VisionEvent
@@ -268,8 +268,19 @@ def _events(request: Request, store: TheStore, wanted: Filter, limit: int, curso
     )
 
 
+def _event_of(listed: Listed) -> VisionEvent:
+    """The event; of one whose record is damaged so much as the store knows beside it."""
+    try:
+        return VisionEvent.model_validate_json(listed.body)
+    except ValidationError:
+        return VisionEvent.model_construct(
+            event_id=listed.id, event_type=listed.event_type, use_case_id=listed.use_case,
+            timestamp=datetime.fromtimestamp(listed.captured_at, timezone.utc),
+        )  # fmt: skip
+
+
 def _answer(request: Request, listed: Listed) -> EventAnswer:
-    event = VisionEvent.model_validate_json(listed.body)
+    event = _event_of(listed)
     images = [
         ImageAnswer(
             image_url=_url(request, listed, position, "output"),

@@ -83,21 +83,36 @@ class Listed:
 
     def to_wire(self) -> dict[str, Any]:
         """The event as the REST API writes it, its images under their SHA-256 as source ids."""
-        event: dict[str, Any] = json.loads(self.body)
+        event = _read(self.body)
+        images = event.get("images", [])
         for (position, role), sha256 in self.images.items():
-            event["images"][position][SOURCE_KEYS[role]] = sha256
+            if position < len(images):
+                images[position][SOURCE_KEYS[role]] = sha256
         return event
 
     @cached_property
     def parsed(self) -> Mapping[str, Any]:
-        """The body, to read from."""
-        parsed: dict[str, Any] = json.loads(self.body)
-        return parsed
+        """The body, to read from; empty if the record is damaged."""
+        return _read(self.body)
 
     @property
     def cursor(self) -> Cursor:
         """Its place in a list of events."""
         return Cursor(self.captured_at, self.seq)
+
+
+def _read(body: str) -> dict[str, Any]:
+    """What is looked at may be damaged; whoever looks at a hundred events must see the others."""
+    try:
+        parsed = json.loads(body.encode())
+    except ValueError:
+        return {}
+    if not isinstance(parsed, dict):
+        return {}
+    images = parsed.get("images", [])
+    if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
+        del parsed["images"]
+    return parsed
 
 
 @dataclass(frozen=True)

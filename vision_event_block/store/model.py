@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from vision_event_block.errors import InvalidEvent, StoreError, StoreFull
 from vision_event_block.event import VisionEvent
@@ -140,6 +141,18 @@ class Claimed:
     body: str
     attempts: int
     images: Mapping[tuple[int, Role], str]
+
+    def parsed(self) -> dict[str, Any]:
+        """The body, to add source ids to.
+
+        Raises:
+            ValueError: If the record is damaged.
+        """
+        # Bytes that are no text came out of the store as signs that cannot be encoded.
+        parsed: Any = json.loads(self.body.encode())
+        if not isinstance(parsed, dict):
+            raise ValueError(f"it is {type(parsed).__name__}, no object")
+        return parsed
 
 
 @dataclass(frozen=True)

@@ -234,6 +234,8 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        # A damaged byte in a text must not make every statement fail that meets it.
+        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         for pragma in (
             f"page_size = {PAGE_SIZE}",
             "auto_vacuum = INCREMENTAL",
@@ -265,13 +267,17 @@ class Database:
             )
         if version < len(steps):
             missing = "\n".join(steps[version:])
-            connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {len(steps)}; COMMIT;")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {len(steps)}; COMMIT;"
+            )
         connection.execute("SELECT count(*) FROM event_image WHERE event_seq = 0").fetchone()
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> StoreCorrupt:
         """Keeps a damaged file for inspection, so that recording goes on in a new one."""
         self._forget()
-        aside = self.path.with_name(f"{self.path.name}{SET_ASIDE}{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
+        aside = self.path.with_name(
+            f"{self.path.name}{SET_ASIDE}{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}"
+        )
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")

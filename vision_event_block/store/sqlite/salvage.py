@@ -31,7 +31,7 @@ SALVAGED = ".salvaged"
 _REPAIRED = ".repaired"
 
 # Beyond the last event that is found from the beginning so many are looked for, one by one.
-_LOOKED_FOR = 100_000
+_LOOKED_FOR = 20_000
 _LAST = 2**62
 
 # What a scan answers: first the place of a row in its table.
@@ -52,10 +52,14 @@ def readable_events(damaged: Path) -> Iterator[NewEvent]:
             try:
                 event = VisionEvent.model_validate_json(body)
             except ValidationError as error:
-                logger.error("The event %s in the damaged event store %s is lost: %s", event_id, damaged, error)
+                logger.error(
+                    "The event %s in the damaged event store %s is lost: %s", event_id, damaged, error
+                )
                 continue
             images = _images(connection, seq, event, places)
-            yield NewEvent.of(event if images else event.without_images(), Route(destination, credential), images)
+            yield NewEvent.of(
+                event if images else event.without_images(), Route(destination, credential), images
+            )
 
 
 @contextlib.contextmanager
@@ -77,7 +81,9 @@ def _opened(damaged: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+    connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    return connection
 
 
 def _knows_its_tables(connection: sqlite3.Connection) -> bool:
