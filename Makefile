@@ -10,8 +10,8 @@ test: $(READY)  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
 
 lint: $(READY)  ## style and types
-	$(BIN)/ruff check vision_event_block tests examples docs
-	$(BIN)/ruff format --check vision_event_block tests examples docs
+	$(BIN)/ruff check vision_event_block tests examples docs benchmarks
+	$(BIN)/ruff format --check vision_event_block tests examples docs benchmarks
 	$(BIN)/mypy
 
 demo: $(READY)  ## records a Vision Event from a real photograph, and shows it

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.faults.driver import hasten
 from tests.faults.judge import Verdict
 from tests.link import Link
 from tests.site import KEY
@@ -46,6 +47,12 @@ def ledger(request: pytest.FixtureRequest) -> Callable[[str, str, Verdict], None
         assert verdict.is_clean, verdict
 
     return note
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between attempts are short, so that minutes of an outage pass in seconds."""
+    hasten(monkeypatch.setattr)
 
 
 @pytest.fixture(autouse=True)

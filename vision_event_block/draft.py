@@ -20,6 +20,7 @@ logger = logging.getLogger("vision_event_block")
 
 # What the stock block writes.
 LABEL = "workflow"
+_QUALITIES: dict[Role, int] = {"input": INPUT_QUALITY, "output": OUTPUT_QUALITY}
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,16 @@ class Composition:
         for frame in self.frames.values():
             frame.keep()
 
+    def to_encode(self) -> list[tuple[Frame, int]]:
+        """The frames in the order in which `encode` takes them, each with its quality."""
+        return [(frame, _QUALITIES[role]) for role, frame in self.frames.items()]
+
     def encode(self) -> dict[tuple[int, Role], EncodedImage]:
         """The image files. One that cannot be encoded is left out: the event counts for more."""
         images: dict[tuple[int, Role], EncodedImage] = {}
         for role, frame in self.frames.items():
             try:
-                images[0, role] = frame.encode(INPUT_QUALITY if role == "input" else OUTPUT_QUALITY)
+                images[0, role] = frame.encode(_QUALITIES[role])
             except InvalidEvent as error:
                 self.notes.append(f"The {role} image was left out: {error}")
                 logger.warning("The %s image of event %s was left out: %s", role, self.event.event_id, error)

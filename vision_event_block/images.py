@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vision_event_block.errors import InvalidEvent
+from vision_event_block.pool import Pool
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +54,17 @@ class EncodedImage:
     def of(cls, data: bytes, content_type: str, width: int, height: int) -> EncodedImage:
         """The image with its digest."""
         return cls(data, content_type, width, height, hashlib.sha256(data).hexdigest())
+
+
+def _make_encoders() -> None:
+    global _encoders
+    _encoders = Pool(max((os.cpu_count() or 1) - 1, 1), "encode")
+
+
+_encoders: Pool
+_make_encoders()
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_make_encoders)
 
 
 def extension_of(content_type: str) -> str:
@@ -103,6 +118,20 @@ class Frame:
                 self._encoded = encode_jpeg(pixels, quality)
                 self._copy = None
             return self._encoded
+
+
+def encode_beside(frames: Iterable[tuple[Frame, int]]) -> None:
+    """Begins to encode frames, each of a quality, while the caller encodes others.
+
+    Whoever needs one calls `encode` all the same: it waits for what is under way, and does what is not.
+    """
+    for frame, quality in frames:
+        _encoders.submit(partial(_try_to_encode, frame, quality))
+
+
+def _try_to_encode(frame: Frame, quality: int) -> None:
+    with contextlib.suppress(InvalidEvent):  # whoever needs it meets the error again
+        frame.encode(quality)
 
 
 def encode_jpeg(pixels: Array, quality: int) -> EncodedImage:

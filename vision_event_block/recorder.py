@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vision_event_block.backup.worker import BackupWorker
 from vision_event_block.draft import Composition, Draft, compose
 from vision_event_block.errors import InvalidEvent, StoreError, StoreUnavailable, VisionEventError
-from vision_event_block.images import Frames
+from vision_event_block.images import Frames, encode_beside
 from vision_event_block.keyring import Keyring, fingerprint
 from vision_event_block.receipt import Receipt
 from vision_event_block.settings import Settings, event_store_place
@@ -291,6 +291,7 @@ class Recorder:
                 return [
                     Receipt.of(composition, "Handed over to be recorded.") for composition in compositions
                 ]
+            _encode_ahead(compositions)
             recorded = self.record_events([composition.new_event(route) for composition in compositions])
             receipts = [
                 self._on_disk(composition, answer, route)
@@ -315,7 +316,12 @@ class Recorder:
         if self._writer.held_bytes + held > self.settings.handover_bytes:
             return False
         self._writer.submit(
-            Job(lambda: [composition.new_event(route) for composition in compositions], held, False)
+            Job(
+                lambda: [composition.new_event(route) for composition in compositions],
+                held,
+                awaited=False,
+                prepare_ahead=lambda: _encode_ahead(compositions),
+            )
         )
         return True
 
@@ -350,3 +356,8 @@ class Recorder:
     def _confirmed(self, receipt: Receipt, state: State, reason: str, route: Route) -> Receipt:
         waits = reason or self._worker.waits_for(route) or "the destination has not answered yet"
         return receipt.confirmed(state, waits)
+
+
+def _encode_ahead(compositions: Sequence[Composition]) -> None:
+    """Has other threads begin with all images but the first, which the caller does."""
+    encode_beside([parcel for composition in compositions for parcel in composition.to_encode()][1:])

@@ -122,7 +122,7 @@ class Transport:
             sent["Content-Type"] = "application/json"
             data = json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
         try:
-            response = self._session().request(
+            response = self._session(url).request(
                 method, url, data=data, files=files, headers=sent, auth=self._credential, timeout=self._timeout,
                 allow_redirects=False,  # requests would repeat a POST as a GET
             )  # fmt: skip
@@ -158,10 +158,15 @@ class Transport:
         for session in sessions:
             session.close()
 
-    def _session(self) -> requests.Session:
+    def _session(self, url: str) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
+            # Proxies and certificates of the environment are read once: all requests go to one host, and
+            # reading them anew for each costs as much as sending it.
+            found = session.merge_environment_settings(url, {}, None, None, None)
+            session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
+            session.trust_env = False
             with self._lock:
                 self._sessions.append(session)
         return session

@@ -26,6 +26,7 @@ class Job:
 
     Attributes:
         prepare: Makes them, encoding what is not encoded yet; runs in the recording thread.
+        prepare_ahead: Begins with that in other threads, for all jobs of a group.
         bytes: Memory that the job holds until it is recorded.
         awaited: Whether somebody waits for the outcome; if not, a failure is logged.
         done: Gets the answers of the store, or the error.
@@ -34,6 +35,7 @@ class Job:
     prepare: Callable[[], Sequence[NewEvent]]
     bytes: int = 0
     awaited: bool = True
+    prepare_ahead: Callable[[], None] = lambda: None
     done: Future[list[Recorded]] = field(default_factory=Future)
 
 
@@ -83,6 +85,9 @@ class Writer:
     def _run(self) -> None:
         while True:
             group = self._take()
+            # The first is prepared at once by this thread.
+            for job in group:
+                job.prepare_ahead()
             prepared = [(job, events) for job in group if (events := self._prepare(job)) is not None]
             if not self._record(prepared):
                 for pair in prepared:

@@ -287,3 +287,17 @@ def test_requests_go_through_the_gateway_with_their_query(cloud):
     assert cloud.requests[0].path == (
         "/proxy?url=https%3A%2F%2Fapi.example%2Fvision-events%2Fuse-cases%3Fstatus%3Dinactive"
     )
+
+
+def test_the_proxy_of_the_environment_is_used_and_its_exceptions_are_respected(cloud, monkeypatch):
+    """As requests reads them; the first request of a client decides."""
+    from vision_event_block.client import VisionEventsClient
+
+    monkeypatch.setenv("HTTP_PROXY", cloud.url)
+    monkeypatch.setenv("http_proxy", cloud.url)
+    for base_url in ("http://api.example", "http://api.example"):
+        with pytest.raises(Exception), VisionEventsClient("k", base_url=base_url, retries=0) as client:  # noqa: B017
+            client.list_use_cases()
+        monkeypatch.setenv("NO_PROXY", "api.example")
+        monkeypatch.setenv("no_proxy", "api.example")
+    assert [request.path for request in cloud.requests] == ["http://api.example/vision-events/use-cases?status=active"]

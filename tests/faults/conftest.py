@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import requests
 
-from tests.faults.driver import hasten
 from tests.faults.service import Service
 from tests.link import Link
 from tests.site import KEY
@@ -24,12 +23,6 @@ LONG = [pytest.mark.soak, pytest.mark.timeout(7200)]
 def scales(soak: int) -> Any:
     """A test at its bounded size, and so many times larger in `make soak`."""
     return pytest.mark.parametrize("scale", [1, pytest.param(soak, marks=LONG)])
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between attempts are short, so that minutes of an outage pass in seconds."""
-    hasten(monkeypatch.setattr)
 
 
 def environment(store: Path, cloud_url: str, **more: str) -> dict[str, str]:

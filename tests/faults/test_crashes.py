@@ -84,9 +84,9 @@ def test_recorders_killed_while_the_cloud_is_slow_lose_nothing(
     """In the middle of uploads and of batches."""
     cloud.fault = lambda request: Fault(delay=0.05)
     nursery = Nursery(tmp_path, cloud_url=cloud.url)
+    chance = random.Random(scale)
     for _ in range(5 * scale):
-        seen = len(cloud.requests)
-        nursery.round(0.4, lambda seen=seen: wait_until(lambda: len(cloud.requests) > seen + 3, 30))
+        nursery.round(chance.uniform(0.2, 0.6))
     told = nursery.close()
     cloud.fault = lambda request: None
     recorder = make_recorder(cloud)

@@ -10,7 +10,7 @@ from typing import Any
 from vision_event_block.backup.destination import Settle
 from vision_event_block.backup.judgement import Judgement
 from vision_event_block.backup.policy import Trouble
-from vision_event_block.backup.pool import Pool
+from vision_event_block.pool import Pool
 from vision_event_block.backup.uploads import Uploaded, Uploads
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.client.posting import Posting

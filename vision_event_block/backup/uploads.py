@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
 
 from vision_event_block.backup.policy import Trouble, trouble_of
-from vision_event_block.backup.pool import Pool
+from vision_event_block.pool import Pool
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.errors import DeliveryError, StoreError
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.model import Route, StoredImage
+
+# With so many on their way, answers are gathered for a moment: each commit waits for the disk.
+_MANY = 8
+_GATHER = 0.02
 
 Answer = tuple[str, "str | DeliveryError | StoreError | None"]
 
@@ -54,7 +59,7 @@ class Uploads:
             self._pool.submit(partial(self._upload, sha256, stop, answers))
         try:
             while done.waiting:
-                self._take(_all_there_is(answers), done)
+                self._take(_all_there_is(answers, done.waiting), done)
                 if done.trouble is not None:
                     stop.set()
                 yield done
@@ -63,7 +68,7 @@ class Uploads:
         finally:
             stop.set()
             while done.waiting:
-                self._take(_all_there_is(answers), done)
+                self._take(_all_there_is(answers, done.waiting), done)
 
     def _take(self, answers: Collection[Answer], done: Uploaded) -> None:
         done.waiting -= len(answers)
@@ -97,9 +102,11 @@ class Uploads:
         return self._client.upload_image(image, name=image.name, metadata=metadata).source_id
 
 
-def _all_there_is(answers: SimpleQueue[Answer]) -> list[Answer]:
+def _all_there_is(answers: SimpleQueue[Answer], expected: int) -> list[Answer]:
     """Waits for one answer and takes along what else has come, so that one commit notes them all."""
     batch = [answers.get()]
+    if expected > _MANY:
+        time.sleep(_GATHER)
     while True:
         try:
             batch.append(answers.get_nowait())

@@ -14,7 +14,7 @@ from vision_event_block.backup.confirmations import Confirmations
 from vision_event_block.backup.destination import Destination
 from vision_event_block.backup.destinations import Destinations
 from vision_event_block.backup.policy import PROBE_AFTER, Trouble
-from vision_event_block.backup.pool import Pool
+from vision_event_block.pool import Pool
 from vision_event_block.errors import StoreCorrupt, StoreError
 from vision_event_block.event import MAX_BATCH
 from vision_event_block.keyring import Keyring
@@ -32,6 +32,11 @@ _UPKEEP = 60.0
 _ROUTES_AT_ONCE = 8
 # A route whose events are all in the hands of other processes is not asked again at once.
 _REST = 0.1
+# With a full claim behind it there is a backlog, and a second one travels while the first one's answers do.
+_CLAIMS_AT_ONCE = 2
+
+# A route and the number of a claim that is under way on it.
+Lane = tuple[Route, int]
 
 
 class BackupWorker:
@@ -51,7 +56,8 @@ class BackupWorker:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._pool = Pool(_ROUTES_AT_ONCE, "backup")
-        self._tokens: dict[Route, str] = {}
+        self._tokens: dict[Lane, str] = {}
+        self._backlogged: set[Route] = set()
         self._rest_until: dict[Route, float] = {}
         self._said: dict[Route, str] = {}
 
@@ -166,20 +172,24 @@ class BackupWorker:
             self._wake.wait(self._idle_time())
 
     def _start(self, route: Route, circuit: Circuit) -> None:
-        if route in self._tokens or time.monotonic() < self._rest_until.get(route, 0.0):
+        if time.monotonic() < self._rest_until.get(route, 0.0):
             return
-        self._tokens[route] = uuid4().hex
-        self._pool.submit(partial(self._carry, route, circuit))
+        for number in range(_CLAIMS_AT_ONCE if route in self._backlogged and not circuit.failures else 1):
+            lane = (route, number)
+            if lane not in self._tokens:
+                self._tokens[lane] = uuid4().hex
+                self._pool.submit(partial(self._carry, lane, circuit))
 
-    def _carry(self, route: Route, circuit: Circuit) -> None:
+    def _carry(self, lane: Lane, circuit: Circuit) -> None:
+        route, _ = lane
         rest = _POLL
         try:
-            rest = 0.0 if self._work_on(route, circuit, self._tokens[route]) else _REST
+            rest = 0.0 if self._work_on(route, circuit, self._tokens[lane]) else _REST
         except StoreError as error:
             logger.warning("Backup to %s waits: %s", route.destination, error)
         finally:
             self._rest_until[route] = time.monotonic() + rest
-            del self._tokens[route]
+            del self._tokens[lane]
             self._wake.set()
 
     def _idle_time(self) -> float:
@@ -192,7 +202,7 @@ class BackupWorker:
             for route, circuit in self._store.queue.routes().items():
                 if circuit.open_until > now:
                     moments.append(max(circuit.open_until - now, 0.05))
-                elif route not in self._tokens and self._destinations.can_reach(route):
+                elif (route, 0) not in self._tokens and self._destinations.can_reach(route):
                     due = self._store.queue.next_due(route)
                     rest = max(self._rest_until.get(route, 0.0) - clock, 0.0)
                     moments += [] if due is None else [max(due, rest, 0.005)]
@@ -224,6 +234,11 @@ class BackupWorker:
         try:
             events = self._store.queue.claim(route, token, LEASE, 1 if probing else MAX_BATCH)
             ids = {event.seq: event.id for event in events}
+            if len(events) == MAX_BATCH:
+                self._backlogged.add(route)
+                self._wake.set()
+            else:
+                self._backlogged.discard(route)
             if events:
                 destination: Destination = self._destinations.of(route)
                 trouble = destination.deliver(events, settle)

@@ -274,7 +274,8 @@ def _event_of(listed: Listed) -> VisionEvent:
         return VisionEvent.model_validate_json(listed.body)
     except ValidationError:
         return VisionEvent.model_construct(
-            event_id=listed.id, event_type=listed.event_type, use_case_id=listed.use_case,
+            event_id=listed.id, event_type=listed.event_type,  # type: ignore[arg-type] # it may be damaged, too
+            use_case_id=listed.use_case,
             timestamp=datetime.fromtimestamp(listed.captured_at, timezone.utc),
         )  # fmt: skip
 

@@ -24,6 +24,7 @@ def main(folder: Path, events: int) -> None:
             receipt = recorder.record(
                 use_case="uc", image=a_picture(stream, number, 120), idempotency_key=f"{stream} {number}"
             )
+            assert receipt.event_id, receipt.message
             os.write(told, f"recorded {receipt.event_id}\n".encode())
 
     def settle() -> None:

@@ -21,7 +21,7 @@ SQL = _load()
 
 def schema_steps() -> list[str]:
     """The scripts that make an empty database a store of version 1, that one of version 2, and so on."""
-    steps = []
+    steps: list[str] = []
     while (step := files(__package__) / f"schema_{len(steps) + 1}.sql").is_file():
         steps.append(step.read_text("utf-8"))
     return steps
