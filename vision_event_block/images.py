@@ -86,9 +86,12 @@ class Frame:
         """
         self._pixels = weakref.ref(pixels)
         self._copy: Array | None = None
+        self._mark: bytes | None = None
         self._lock = threading.Lock()
         self.height, self.width = int(pixels.shape[0]), int(pixels.shape[1])
         self._encoded = as_it_came(original, self.width, self.height) if original else None
+        if self._encoded is not None:
+            self._mark = _mark(pixels)
 
     @property
     def held_bytes(self) -> int:
@@ -115,9 +118,21 @@ class Frame:
                 pixels = self._copy if self._copy is not None else self._pixels()
                 if pixels is None:
                     raise InvalidEvent("The frame is gone: encode it while the step runs, or keep() it.")
+                self._mark = _mark(pixels)
                 self._encoded = encode_jpeg(pixels, quality)
                 self._copy = None
             return self._encoded
+
+    def shows(self, pixels: Array) -> bool:
+        """Whether these pixels are the frame's and still look as they did when it was kept or encoded."""
+        import numpy as np
+
+        if self._pixels() is not pixels:
+            return False
+        with self._lock:
+            if self._mark is not None:
+                return self._mark == _mark(pixels)
+            return self._copy is None or np.array_equal(self._copy, pixels)
 
 
 def encode_beside(frames: Iterable[tuple[Frame, int]]) -> None:
@@ -178,13 +193,13 @@ def as_it_came(original: bytes, width: int, height: int) -> EncodedImage | None:
 class Frames:
     """The frames that are in use now, by the identity of their pixels.
 
-    Steps of one run get the same array. Whether somebody drew on it in between is told by sums
-    over its rows and columns, at a few percent of the cost of encoding.
+    Steps of one run get the same array. Whether somebody drew on it in between is told by the copy
+    that waits to be encoded, and once that is gone by sums over its rows and columns.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._frames: dict[int, tuple[weakref.ref[Array], bytes, Frame]] = {}
+        self._frames: dict[int, tuple[weakref.ref[Array], Frame]] = {}
 
     def of(self, pixels: Array, original: Callable[[], bytes | None] = lambda: None) -> Frame:
         """The frame of these pixels: the one that another step already has, or a new one.
@@ -199,21 +214,18 @@ class Frames:
         if getattr(pixels, "ndim", 0) not in (2, 3):
             kind = f"{type(pixels).__name__} of shape {getattr(pixels, 'shape', '?')}"
             raise TypeError(f"An image is a {kind}: give a numpy array (height, width, 3) in BGR order.")
-        mark = _mark(pixels)
         key = id(pixels)
-        frame = self._known(key, pixels, mark)
-        if frame is not None:
-            return frame
+        known = self._frames.get(key)
+        if known is not None and known[1].shows(pixels):
+            return known[1]
         new = Frame(pixels, original())
         with self._lock:
-            frame = self._known(key, pixels, mark)
-            if frame is None:
-                self._frames[key] = (weakref.ref(pixels, lambda gone: self._forget(key, gone)), mark, new)
-            return frame or new
-
-    def _known(self, key: int, pixels: Array, mark: bytes) -> Frame | None:
-        known = self._frames.get(key)
-        return known[2] if known is not None and known[0]() is pixels and known[1] == mark else None
+            # Another step may have come in between with the same pixels.
+            other = self._frames.get(key)
+            if other is not None and other is not known and other[1].shows(pixels):
+                return other[1]
+            self._frames[key] = (weakref.ref(pixels, lambda gone: self._forget(key, gone)), new)
+        return new
 
     def _forget(self, key: int, gone: weakref.ref[Array]) -> None:
         # Runs in the garbage collector, at any point of any thread: a lock here could deadlock,

@@ -34,6 +34,7 @@ logger = logging.getLogger("vision_event_block")
 
 # A disk that takes longer than this for one commit is broken, and a camera must go on.
 _COMMIT_TIMEOUT = 60.0
+_ROUTES_REMEMBERED = 1000
 
 
 class Recorder:
@@ -148,6 +149,14 @@ class Recorder:
             InvalidEvent: If the URL is none.
         """
         self._ensure()
+        known = self._routes.get((api_key, event_store_url))
+        if known is None:
+            known = self._route(api_key, event_store_url)
+            if len(self._routes) < _ROUTES_REMEMBERED:
+                self._routes[api_key, event_store_url] = known
+        return known
+
+    def _route(self, api_key: str | None, event_store_url: str | None) -> Route:
         if event_store_url is not None:
             try:
                 return Route(event_store_place(event_store_url))
@@ -257,6 +266,8 @@ class Recorder:
                 return
             self._store = open_store(self.settings)
             self._keyring = Keyring(self.settings.authorization)
+            # A camera asks thirty times a second for the same one.
+            self._routes: dict[tuple[str | None, str | None], Route] = {}
             self._worker = BackupWorker(self._store, self._keyring, self.settings)
             self._writer = Writer(self._store, self._worker.notify)
             self._pid = os.getpid()
@@ -316,12 +327,7 @@ class Recorder:
         if self._writer.held_bytes + held > self.settings.handover_bytes:
             return False
         self._writer.submit(
-            Job(
-                lambda: [composition.new_event(route) for composition in compositions],
-                held,
-                awaited=False,
-                prepare_ahead=lambda: _encode_ahead(compositions),
-            )
+            Job(lambda: [composition.new_event(route) for composition in compositions], held, False)
         )
         return True
 
@@ -359,5 +365,8 @@ class Recorder:
 
 
 def _encode_ahead(compositions: Sequence[Composition]) -> None:
-    """Has other threads begin with all images but the first, which the caller does."""
+    """Has other threads begin with all images but the first, which the caller does.
+
+    Only for somebody who waits: beside a step that went on they would take its processor.
+    """
     encode_beside([parcel for composition in compositions for parcel in composition.to_encode()][1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -16,6 +17,7 @@ from vision_event_block.store.model import NewEvent, Recorded, refusal_of
 logger = logging.getLogger("vision_event_block")
 
 _GROUP = 64
+_GRACE = 0.005
 # Frames are encoded before the commit; whoever waits for it should not wait for all of a backlog.
 _GROUP_BYTES = 16 * 1024 * 1024
 
@@ -26,7 +28,6 @@ class Job:
 
     Attributes:
         prepare: Makes them, encoding what is not encoded yet; runs in the recording thread.
-        prepare_ahead: Begins with that in other threads, for all jobs of a group.
         bytes: Memory that the job holds until it is recorded.
         awaited: Whether somebody waits for the outcome; if not, a failure is logged.
         done: Gets the answers of the store, or the error.
@@ -35,7 +36,6 @@ class Job:
     prepare: Callable[[], Sequence[NewEvent]]
     bytes: int = 0
     awaited: bool = True
-    prepare_ahead: Callable[[], None] = lambda: None
     done: Future[list[Recorded]] = field(default_factory=Future)
 
 
@@ -85,9 +85,6 @@ class Writer:
     def _run(self) -> None:
         while True:
             group = self._take()
-            # The first is prepared at once by this thread.
-            for job in group:
-                job.prepare_ahead()
             prepared = [(job, events) for job in group if (events := self._prepare(job)) is not None]
             if not self._record(prepared):
                 for pair in prepared:
@@ -98,6 +95,13 @@ class Writer:
 
     def _take(self) -> list[Job]:
         group = [self._jobs.get()]
+        deadline = time.monotonic() + _GRACE
+        while not any(job.awaited for job in group):
+            # Nobody waits: the run that handed it over goes first.
+            try:
+                group.append(self._jobs.get(timeout=max(deadline - time.monotonic(), 0.0)))
+            except Empty:
+                break
         while len(group) < _GROUP and sum(job.bytes for job in group) < _GROUP_BYTES:
             try:
                 group.append(self._jobs.get_nowait())

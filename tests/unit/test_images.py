@@ -22,22 +22,29 @@ def _file(kind: str, pixels: np.ndarray, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def test_one_array_is_one_frame_until_somebody_draws_on_it():
+KEPT_OR_ENCODED = pytest.mark.parametrize("use", [Frame.keep, lambda frame: frame.encode(80)])
+
+
+@KEPT_OR_ENCODED
+def test_one_array_is_one_frame_until_somebody_draws_on_it(use):
     """Steps of a run share the array, and some draw in place."""
     frames, pixels = Frames(), a_frame(1)
     first = frames.of(pixels)
+    use(first)
     assert frames.of(pixels) is first
     pixels[5, 7, 1] += 1
     assert frames.of(pixels) is not first
 
 
+@KEPT_OR_ENCODED
 @pytest.mark.parametrize(
     "move", [lambda p: np.copyto(p, p[::-1].copy()), lambda p: np.copyto(p, np.roll(p, 8, 1))]
 )
-def test_pixels_that_only_changed_places_are_another_picture(move):
+def test_pixels_that_only_changed_places_are_another_picture(move, use):
     """The sums of the whole are the same."""
     frames, pixels = Frames(), a_frame(1, 96, 128)
     first = frames.of(pixels)
+    use(first)
     move(pixels)
     assert frames.of(pixels) is not first
 
