@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: test lint demo screenshots soak clean
+.PHONY: test lint demo screenshots soak bench clean
 
 test: $(READY)  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
@@ -25,6 +25,9 @@ soak: $(READY)  ## the fault tests over many rounds, and the table of docs/relia
 	$(BIN)/python -m pytest -m "soak or not soak" --numprocesses 2 --ledger .ledger \
 	  tests/faults tests/store/test_model.py tests/engine/test_pipeline.py tests/server
 	$(BIN)/python -m tests.faults.report .ledger docs/reliability.md
+
+bench: $(READY)  ## our step beside the stock block, and the table of docs/benchmarks.md made anew
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -32,7 +32,11 @@ ONCE = ("one frame in three steps", "memory when stalled")
 def main() -> None:
     """Under ten minutes on two cores."""
     standin = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.standin"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "benchmarks.standin"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert standin.stdout is not None
     url = f"http://127.0.0.1:{standin.stdout.readline().strip()}"
@@ -50,7 +54,11 @@ def _compare(url: str) -> Figures:
     figures: Figures = defaultdict(lambda: defaultdict(list))
     seen: set[str] = set()
     for kind in TURNS:
-        wanted = [name for name in SCENARIOS if not (kind in seen and name in ONCE) and not (kind == "stock" and name in _OURS_ONLY)]
+        wanted = [
+            name
+            for name in SCENARIOS
+            if not (kind in seen and name in ONCE) and not (kind == "stock" and name in _OURS_ONLY)
+        ]
         seen.add(kind)
         with tempfile.TemporaryDirectory() as folder:
             environment = {
@@ -70,7 +78,9 @@ _OURS_ONLY = ("jpeg alone", "added waiting for storage")
 
 def _lines(command: list[str], environment: dict[str, str]) -> list[tuple[str, Any]]:
     found = []
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     out, err = process.communicate(timeout=900)
     for line in out.splitlines():
         found += json.loads(line).items()
@@ -86,7 +96,14 @@ def _short(found: dict[str, float]) -> str:
 def _print(table: list[Row]) -> None:
     shown = Table("", "ours", "stock block or limit", "ratio", "must be", "")
     for row in table:
-        shown.add_row(row.name, row.ours, row.theirs, f"{row.ratio:.2f}", row.must, "reached" if row.is_reached else "MISSED")
+        shown.add_row(
+            row.name,
+            row.ours,
+            row.theirs,
+            f"{row.ratio:.2f}",
+            row.must,
+            "reached" if row.is_reached else "MISSED",
+        )
     Console(width=200).print(shown)
 
 
@@ -97,7 +114,10 @@ def _write(table: list[Row], figures: Figures, store: dict[str, Any]) -> None:
     draw(table, DOCS / "benchmarks.png")
     page = DOCS / "benchmarks.md"
     head, _, rest = page.read_text().partition(BEGIN)
-    lines = ["| | ours | stock block or limit | ratio | must be | |", "| --- | ---: | ---: | ---: | --- | --- |"]
+    lines = [
+        "| | ours | stock block or limit | ratio | must be | |",
+        "| --- | ---: | ---: | ---: | --- | --- |",
+    ]
     lines += [
         f"| {row.name} | {row.ours} | {row.theirs} | {row.ratio:.2f} | {row.must} | {'reached' if row.is_reached else '**missed**'} |"
         for row in table

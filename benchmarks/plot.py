@@ -18,15 +18,29 @@ def draw(table: list[Row], path: Path) -> None:
     """One bar for each row, on a logarithmic scale around 1: the same as the stock block, or as the limit."""
     figure, axes = plt.subplots(figsize=(11, 0.42 * len(table) + 1.2))
     names = [row.name for row in table]
-    axes.barh(names, [row.ratio - 1 for row in table], left=1, color=[_REACHED if row.is_reached else _MISSED for row in table], height=0.6)
+    axes.barh(
+        names,
+        [row.ratio - 1 for row in table],
+        left=1,
+        color=[_REACHED if row.is_reached else _MISSED for row in table],
+        height=0.6,
+    )
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=1)
     axes.invert_yaxis()
     for number, row in enumerate(table):
-        axes.annotate(f" {row.ratio:.2f} ", (row.ratio, number), va="center", ha="left" if row.ratio >= 1 else "right", fontsize=9)
+        axes.annotate(
+            f" {row.ratio:.2f} ",
+            (row.ratio, number),
+            va="center",
+            ha="left" if row.ratio >= 1 else "right",
+            fontsize=9,
+        )
     low, high = min(row.ratio for row in table), max(row.ratio for row in table)
     axes.set_xlim(low / 2.2, high * 2.2)
-    axes.set_xlabel("ours / stock block, or ours / limit (for events per second more is better, for all else less)")
+    axes.set_xlabel(
+        "ours / stock block, or ours / limit (for events per second more is better, for all else less)"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)

@@ -74,7 +74,9 @@ def with_many_events(folder: Path) -> dict[str, dict[str, float]]:
 
 def drain(folder: Path, url: str) -> dict[str, float]:
     """Events a second out of a backlog without images, and the limit: one batch of a hundred after the other."""
-    recorder = Recorder(Settings(store=str(folder / "backlog.db"), api_base_url=url, api_key="key", exit_flush_seconds=0))  # type: ignore[arg-type]
+    recorder = Recorder(
+        Settings(store=str(folder / "backlog.db"), api_base_url=url, api_key="key", exit_flush_seconds=0)
+    )  # type: ignore[arg-type]
     route = recorder.route()
     for first in range(0, BACKLOG, 2000):
         recorder.store.record([_deliverable(number, route) for number in range(first, first + 2000)])

@@ -243,7 +243,8 @@ def _mark(pixels: Array) -> bytes:
     if flat.dtype == np.uint8 and flat.flags.c_contiguous and whole == flat.shape[1]:
         flat = flat.view(np.uint64)
     rows = flat.sum(axis=1, dtype=np.uint64)
-    columns = flat.sum(axis=0, dtype=np.uint64)
+    # Whatever was moved sideways is taller than a few rows.
+    columns = flat[::8].sum(axis=0, dtype=np.uint64)
     return hashlib.blake2b(
         rows.tobytes() + columns.tobytes() + repr(pixels.shape).encode(), digest_size=16
     ).digest()

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         default=True, description="Whether this process delivers. Off: events are recorded and wait."
     )
     uploads: PositiveInt = Field(
-        default=32, le=256, description="How many images are uploaded at the same time."
+        default=48, le=256, description="How many images are uploaded at the same time."
     )
 
     api_key: SecretStr | None = Field(

@@ -14,6 +14,7 @@ import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from requests.auth import AuthBase
+from urllib3 import encode_multipart_formdata
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from vision_event_block.errors import (
@@ -28,6 +29,7 @@ from vision_event_block.errors import (
 # (connect, read) in seconds; the read limit is that of the stock block.
 DEFAULT_TIMEOUT = (10.0, 30.0)
 _SHOWN_BODY = 2000
+_USUAL_HEADERS = {"Accept": "application/json", "User-Agent": requests.utils.default_user_agent()}
 _TRY_AGAIN = (407, 408, 421, 423, 425)
 
 
@@ -102,7 +104,7 @@ class Transport:
         *,
         body: Any = None,
         data: bytes | None = None,
-        files: Any = None,
+        files: Mapping[str, str | tuple[str, bytes, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Exchange:
         """Sends a request; `path` names it in messages.
@@ -110,7 +112,7 @@ class Transport:
         Args:
             body: Sent as JSON.
             data: Sent as it is.
-            files: Sent as `multipart/form-data`, in the form that `requests` takes.
+            files: Sent as `multipart/form-data`: by name the text, or file name, content and media type.
 
         Raises:
             NetworkError: No answer came.
@@ -121,11 +123,10 @@ class Transport:
         if body is not None:
             sent["Content-Type"] = "application/json"
             data = json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+        if files is not None:
+            data, sent["Content-Type"] = encode_multipart_formdata(files)
         try:
-            response = self._session(url).request(
-                method, url, data=data, files=files, headers=sent, auth=self._credential, timeout=self._timeout,
-                allow_redirects=False,  # requests would repeat a POST as a GET
-            )  # fmt: skip
+            response = self._give(method, url, sent, data)
         except (requests.RequestException, OSError) as error:
             reason = self._credential.hide(f"{request} got no answer from {self.base_url}: {_cause(error)}")
             # The cause is not chained: its traceback holds the request with its headers.
@@ -133,6 +134,25 @@ class Transport:
         if not 200 <= response.status_code < 300:
             raise self._error(request, response)
         return Exchange(request, response)
+
+    def _give(
+        self, method: str, url: str, headers: Mapping[str, str], data: bytes | None
+    ) -> requests.Response:
+        """Hands a request to the adapter of requests.
+
+        What a session does beside (cookies, redirects, its settings and those of the environment merged for
+        each request) is not wanted here, and costs as much as the request.
+        """
+        session = self._session(url)
+        prepared = requests.PreparedRequest()
+        prepared.prepare(method, url, {**_USUAL_HEADERS, **headers}, data=data, auth=self._credential)
+        return session.get_adapter(url).send(
+            prepared,
+            timeout=self._timeout,
+            verify=session.verify or False,
+            cert=session.cert,
+            proxies=session.proxies,
+        )
 
     def parse(self, kind: type[AnswerT], exchange: Exchange) -> AnswerT:
         """The answer as its type.

@@ -10,7 +10,7 @@ from tests.faults.judge import judge
 from tests.link import Fault
 
 
-@scales(30)
+@scales(10)
 def test_a_clock_that_jumps_loses_nothing_and_doubles_nothing(
     quick, start, cloud, make_recorder, ledger, scale
 ):

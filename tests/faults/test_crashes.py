@@ -58,7 +58,7 @@ def _is_sound(store: Path) -> bool:
         return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-@scales(250)
+@scales(200)
 def test_recorders_killed_at_random_moments_lose_nothing(
     quick, tmp_path, cloud, make_recorder, ledger, scale
 ):
@@ -77,7 +77,7 @@ def test_recorders_killed_at_random_moments_lose_nothing(
     assert _is_sound(tmp_path / "events.db")
 
 
-@scales(100)
+@scales(40)
 def test_recorders_killed_while_the_cloud_is_slow_lose_nothing(
     quick, tmp_path, cloud, make_recorder, ledger, scale
 ):
@@ -97,7 +97,7 @@ def test_recorders_killed_while_the_cloud_is_slow_lose_nothing(
 
 
 @pytest.mark.parametrize("contract", ["cloud", "Event Store"])
-@scales(60)
+@scales(25)
 def test_a_service_killed_at_random_moments_loses_nothing(
     quick, service, make_recorder, ledger, contract, scale
 ):
@@ -120,7 +120,7 @@ def test_a_service_killed_at_random_moments_loses_nothing(
     assert _is_sound(service.store)
 
 
-@scales(100)
+@scales(40)
 def test_everything_killed_at_once_loses_nothing(quick, service, tmp_path, make_recorder, ledger, scale):
     """Recorders, backup and service at the same moment, as when the power of a cabinet goes."""
     nursery = Nursery(tmp_path, cloud_url=service.url)

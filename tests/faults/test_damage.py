@@ -72,7 +72,7 @@ def _use(store: SQLiteEventStore, number: int) -> None:
             continue
 
 
-@scales(40)
+@scales(20)
 def test_bytes_overwritten_anywhere_stop_nothing_and_cost_only_what_was_there(tmp_path, filled, scale):
     """Recording goes on in the same call; what is left of an event is what was recorded, or nothing."""
     sound = filled.read_bytes()

@@ -63,7 +63,7 @@ def _settled(recorder: Recorder) -> bool:
     return recorder.store.counts().pending == 0
 
 
-@scales(25)
+@scales(15)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_the_network_costs_nothing(quick, recorder, cloud, ledger, fault, scale):
     """Recorded by several threads while three requests in ten fail, then delivered."""
@@ -76,7 +76,7 @@ def test_a_fault_of_the_network_costs_nothing(quick, recorder, cloud, ledger, fa
     assert recorder.store.counts().rejected == 0
 
 
-@scales(25)
+@scales(15)
 def test_a_destination_that_vanishes_and_comes_back_costs_nothing(quick, recorder, cloud, ledger, scale):
     """Again and again, with requests under way."""
     told: list[str] = []
@@ -94,7 +94,7 @@ def test_a_destination_that_vanishes_and_comes_back_costs_nothing(quick, recorde
     )
 
 
-@scales(10)
+@scales(6)
 def test_everything_at_once_costs_nothing(quick, recorder, cloud, ledger, scale):
     """Any fault may meet any request, half of the time."""
     chance = random.Random(1)

@@ -10,10 +10,10 @@ from typing import Any
 from vision_event_block.backup.destination import Settle
 from vision_event_block.backup.judgement import Judgement
 from vision_event_block.backup.policy import Trouble
-from vision_event_block.pool import Pool
 from vision_event_block.backup.uploads import Uploaded, Uploads
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.client.posting import Posting
+from vision_event_block.pool import Pool
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.listing import SOURCE_KEYS
 from vision_event_block.store.model import Claimed, Route

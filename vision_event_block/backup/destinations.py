@@ -8,9 +8,9 @@ from vision_event_block.backup.bundles import BundleDestination
 from vision_event_block.backup.cloud import CloudDestination
 from vision_event_block.backup.destination import Destination
 from vision_event_block.backup.event_store import EventStoreDestination
-from vision_event_block.pool import Pool
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.keyring import Keyring
+from vision_event_block.pool import Pool
 from vision_event_block.settings import FILE_SCHEME, Settings
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.model import CLOUD, Route

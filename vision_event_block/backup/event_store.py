@@ -11,9 +11,9 @@ from vision_event_block.backup.contents import images_of
 from vision_event_block.backup.destination import Settle
 from vision_event_block.backup.judgement import Judgement
 from vision_event_block.backup.policy import Trouble
-from vision_event_block.pool import Pool
 from vision_event_block.device_event import to_device_event
 from vision_event_block.errors import DeliveryError, InvalidEvent, StoreError
+from vision_event_block.pool import Pool
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.model import Claimed
 from vision_event_block.transport import Answer, Transport

@@ -11,9 +11,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 from vision_event_block.backup.policy import Trouble, trouble_of
-from vision_event_block.pool import Pool
 from vision_event_block.client import VisionEventsClient
 from vision_event_block.errors import DeliveryError, StoreError
+from vision_event_block.pool import Pool
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.model import Route, StoredImage
 

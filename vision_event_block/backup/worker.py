@@ -14,10 +14,10 @@ from vision_event_block.backup.confirmations import Confirmations
 from vision_event_block.backup.destination import Destination
 from vision_event_block.backup.destinations import Destinations
 from vision_event_block.backup.policy import PROBE_AFTER, Trouble
-from vision_event_block.pool import Pool
 from vision_event_block.errors import StoreCorrupt, StoreError
 from vision_event_block.event import MAX_BATCH
 from vision_event_block.keyring import Keyring
+from vision_event_block.pool import Pool
 from vision_event_block.settings import Settings
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.model import Circuit, Outcome, Route
@@ -32,6 +32,7 @@ _UPKEEP = 60.0
 _ROUTES_AT_ONCE = 8
 # A route whose events are all in the hands of other processes is not asked again at once.
 _REST = 0.1
+_LOOK_APART = 0.01
 # With a full claim behind it there is a backlog, and a second one travels while the first one's answers do.
 _CLAIMS_AT_ONCE = 2
 
@@ -152,6 +153,7 @@ class BackupWorker:
         complaint = ""
         while not self._stopping.is_set():
             self._wake.clear()
+            looked_at = time.monotonic()
             try:
                 if time.monotonic() >= next_upkeep:
                     next_upkeep = time.monotonic() + _UPKEEP
@@ -170,6 +172,8 @@ class BackupWorker:
             except Exception:
                 logger.exception("Backup stumbled and goes on.")
             self._wake.wait(self._idle_time())
+            # Each commit of a busy camera wakes it, and each look costs some queries.
+            self._stopping.wait(max(looked_at + _LOOK_APART - time.monotonic(), 0.0))
 
     def _start(self, route: Route, circuit: Circuit) -> None:
         if time.monotonic() < self._rest_until.get(route, 0.0):

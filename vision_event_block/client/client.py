@@ -139,9 +139,9 @@ class VisionEventsClient:
             "file": (f"image.{extension_of(file.content_type)}", file.data, file.content_type)
         }
         if name:
-            parts["name"] = (None, name)
+            parts["name"] = name
         if metadata:
-            parts["metadata"] = (None, json.dumps(metadata, allow_nan=False))
+            parts["metadata"] = json.dumps(metadata, allow_nan=False)
         return self._ask(UploadedImage, "POST", f"{_EVENTS}/upload", files=parts, is_repeatable=False)
 
     def create_event(self, event: VisionEvent | Mapping[str, Any]) -> CreatedEvent:
