@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,10 +86,11 @@ def rows(figures: Figures, store: dict[str, Any]) -> list[Row]:
     )  # fmt: skip
     for ms, times in ((50, 5), (200, 10)):
         scenario = f"throughput at {ms} ms"
-        busy = ours(scenario, "busy")
+        busy = ours(scenario, "machine_busy") / (os.cpu_count() or 1)
         add(
             f"delivered at {ms} ms latency", ours(scenario, "rate"), stock(scenario, "rate"), "events/s",
-            f"at least {times}, or the CPU is the limit ({busy:.2f} cores busy in the process)", lambda r, times=times: r >= times,
+            f"at least {times}, or the CPU is the limit: the machine is {busy:.0%} busy",
+            lambda r, times=times, busy=busy: r >= times or busy > 0.9,
         )  # fmt: skip
     add(
         "CPU of an event, over JPEG encoding alone",

@@ -73,10 +73,6 @@ class Composition:
         for frame in self.frames.values():
             frame.keep()
 
-    def to_encode(self) -> list[tuple[Frame, int]]:
-        """The frames in the order in which `encode` takes them, each with its quality."""
-        return [(frame, _QUALITIES[role]) for role, frame in self.frames.items()]
-
     def encode(self) -> dict[tuple[int, Role], EncodedImage]:
         """The image files. One that cannot be encoded is left out: the event counts for more."""
         images: dict[tuple[int, Role], EncodedImage] = {}

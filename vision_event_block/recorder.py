@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
 from multiprocessing.util import Finalize
 from types import TracebackType
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vision_event_block.backup.worker import BackupWorker
 from vision_event_block.draft import Composition, Draft, compose
 from vision_event_block.errors import InvalidEvent, StoreError, StoreUnavailable, VisionEventError
-from vision_event_block.images import Frames, encode_beside
+from vision_event_block.images import OUTPUT_QUALITY, Frames, encode_beside
 from vision_event_block.keyring import Keyring, fingerprint
 from vision_event_block.receipt import Receipt
 from vision_event_block.settings import Settings, event_store_place
@@ -120,6 +119,8 @@ class Recorder:
             return [
                 Receipt.refused(StoreUnavailable("This recorder was closed: make a new one.")) for _ in drafts
             ]
+        if wait_for != "nothing":
+            _encode_beside(drafts)
         compositions: list[Composition | Receipt] = [self._compose(draft) for draft in drafts]
         good = [item for item in compositions if isinstance(item, Composition)]
         receipts = iter(self._record(good, wait_for, api_key, event_store_url) if good else [])
@@ -133,11 +134,9 @@ class Recorder:
             UnknownImage: An event shows an image that is not in the store.
         """
         self._ensure()
-        job = Job(prepare=lambda: events)
-        self._writer.submit(job)
         try:
-            return job.done.result(_COMMIT_TIMEOUT)
-        except FutureTimeoutError:
+            return self._writer.record(events, _COMMIT_TIMEOUT)
+        except TimeoutError:
             raise StoreUnavailable(
                 f"The event store did not commit within {_COMMIT_TIMEOUT:.0f} s. Is its disk well?"
             ) from None
@@ -302,7 +301,6 @@ class Recorder:
                 return [
                     Receipt.of(composition, "Handed over to be recorded.") for composition in compositions
                 ]
-            _encode_ahead(compositions)
             recorded = self.record_events([composition.new_event(route) for composition in compositions])
             receipts = [
                 self._on_disk(composition, answer, route)
@@ -364,9 +362,16 @@ class Recorder:
         return receipt.confirmed(state, waits)
 
 
-def _encode_ahead(compositions: Sequence[Composition]) -> None:
-    """Has other threads begin with all images but the first, which the caller does.
+def _encode_beside(drafts: Sequence[Draft]) -> None:
+    """Has other threads begin with the second image of each, while the caller does the first.
 
     Only for somebody who waits: beside a step that went on they would take its processor.
     """
-    encode_beside([parcel for composition in compositions for parcel in composition.to_encode()][1:])
+    encode_beside(
+        (draft.output_image, OUTPUT_QUALITY)
+        for draft in drafts
+        # A frame that is both is encoded once, for its better use.
+        if draft.output_image is not None
+        and draft.image is not None
+        and draft.output_image is not draft.image
+    )

@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         default=7.0, description="Delivered events older than this many days are removed from the device."
     )
     handover_bytes: PositiveInt = Field(
-        default=64 * MIB,
+        default=48 * MIB,
         description="Most bytes of frames that may wait in memory to be recorded when nobody waits for them "
         "(`wait_for: nothing`). Beyond it, the step waits until its event is on disk.",
     )

@@ -42,7 +42,8 @@ class Job:
 class Writer:
     """One thread per process that owns the writing of new events.
 
-    Jobs that wait at the same moment share a commit, so that many callers pay for one disk sync.
+    Jobs that wait at the same moment share a commit, so that many callers pay for one disk sync. Who comes
+    alone commits by itself: to wake another thread and to be woken by it costs as much as the commit.
     """
 
     def __init__(self, store: EventStore, recorded: Callable[[], None]) -> None:
@@ -51,6 +52,7 @@ class Writer:
         self._recorded = recorded
         self._jobs: SimpleQueue[Job] = SimpleQueue()
         self._lock = threading.Lock()
+        self._committing = threading.Lock()
         self._held = 0
         self._thread: threading.Thread | None = None
         self._complaint = ""
@@ -59,6 +61,27 @@ class Writer:
     def held_bytes(self) -> int:
         """Memory of jobs that are not recorded yet."""
         return self._held
+
+    def record(self, events: Sequence[NewEvent], timeout: float) -> list[Recorded]:
+        """Commits events that are ready, and waits for it.
+
+        Raises:
+            TimeoutError: It took longer than `timeout` seconds; they may be recorded all the same.
+            StoreError, UnknownImage: Nothing was recorded.
+        """
+        job = Job(prepare=lambda: events)
+        if self._jobs.empty() and self._committing.acquire(blocking=False):
+            try:
+                self._commit([(job, events)])
+            finally:
+                self._committing.release()
+            self._recorded()
+        else:
+            self.submit(job)
+        try:
+            return job.done.result(timeout)
+        except FutureTimeoutError as error:
+            raise TimeoutError from error
 
     def submit(self, job: Job) -> None:
         """Hands a job over; its `done` tells the outcome."""
@@ -85,10 +108,10 @@ class Writer:
     def _run(self) -> None:
         while True:
             group = self._take()
+            # What takes long is done before anybody else is kept from committing.
             prepared = [(job, events) for job in group if (events := self._prepare(job)) is not None]
-            if not self._record(prepared):
-                for pair in prepared:
-                    self._record([pair], last_try=True)
+            with self._committing:
+                self._commit(prepared)
             with self._lock:
                 self._held -= sum(job.bytes for job in group)
             self._after_commit()
@@ -118,6 +141,11 @@ class Writer:
                 self._store.refused(refusal_of(error))
             job.done.set_exception(error)
             return None
+
+    def _commit(self, prepared: Sequence[tuple[Job, Sequence[NewEvent]]]) -> None:
+        if not self._record(prepared):
+            for pair in prepared:
+                self._record([pair], last_try=True)
 
     def _record(self, prepared: Sequence[tuple[Job, Sequence[NewEvent]]], last_try: bool = False) -> bool:
         """Commits all jobs at once. A group that fails is tried job by job, where the failure has one owner."""

@@ -300,4 +300,6 @@ def test_the_proxy_of_the_environment_is_used_and_its_exceptions_are_respected(c
             client.list_use_cases()
         monkeypatch.setenv("NO_PROXY", "api.example")
         monkeypatch.setenv("no_proxy", "api.example")
-    assert [request.path for request in cloud.requests] == ["http://api.example/vision-events/use-cases?status=active"]
+    assert [request.path for request in cloud.requests] == [
+        "http://api.example/vision-events/use-cases?status=active"
+    ]

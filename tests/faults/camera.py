@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import sys
@@ -30,11 +31,13 @@ def memory() -> int:
     return pages * resource.getpagesize()
 
 
-def film(recorder: Recorder, name: str, seconds: float, report: list[dict[str, object]]) -> None:
+def film(recorder: Recorder, name: str, end: threading.Event, report: list[dict[str, object]]) -> None:
     """One camera. Each frame is a scene with its number on it."""
     scenes = [a_scene(seed) for seed in range(4)]
     start = time.monotonic()
-    for number in range(round(seconds * RATE)):
+    for number in itertools.count():
+        if end.is_set():
+            return
         time.sleep(max(start + number / RATE - time.monotonic(), 0.0))
         frame = scenes[number % 4].copy()
         cv2.putText(frame, f"{name} {number}", (40, 80), cv2.FONT_HERSHEY_SIMPLEX, 2, (255, 255, 255), 3)
@@ -49,19 +52,22 @@ def film(recorder: Recorder, name: str, seconds: float, report: list[dict[str, o
         report.append({"id": receipt.event_id, "at": before - start, "took": took, "memory": memory()})
 
 
-def main(streams: int, seconds: float) -> None:
-    """Prints a report of every frame as JSON, then delivers until the standard input ends."""
+def main(streams: int) -> None:
+    """Films until it gets a line, prints a report of every frame as JSON, delivers until its input ends."""
     hasten()
     recorder = Recorder()
     recorder.resume()
     report: list[dict[str, object]] = []
     print("ready", flush=True)
+    end = threading.Event()
     cameras = [
-        threading.Thread(target=film, args=(recorder, f"camera{index}", seconds, report))
+        threading.Thread(target=film, args=(recorder, f"camera{index}", end, report))
         for index in range(streams)
     ]
     for camera in cameras:
         camera.start()
+    sys.stdin.readline()
+    end.set()
     for camera in cameras:
         camera.join()
     print(json.dumps(report), flush=True)
@@ -69,4 +75,4 @@ def main(streams: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]))
+    main(int(sys.argv[1]))

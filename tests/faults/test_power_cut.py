@@ -66,7 +66,9 @@ def _broken_promises(told: str, place: Path) -> list[str]:
     broken = []
     # What was delivered may have been pruned; what is still there must not be pending again.
     for event_id in recorded - delivered:
-        images = [store.image(sha256) for sha256 in there[event_id].images.values()] if event_id in there else []
+        images = (
+            [store.image(sha256) for sha256 in there[event_id].images.values()] if event_id in there else []
+        )
         if not images or None in images:
             broken.append(f"{place.name}: {event_id!r} is {'damaged' if event_id in there else 'missing'}")
     broken += [

@@ -12,5 +12,5 @@ from vision_event_block.store.sqlite import SQLiteEventStore
 Make = Callable[[Path, Quota, Callable[[], float]], EventStore]
 
 ENGINES: dict[str, Make] = {
-    "sqlite": lambda folder, quota, clock: SQLiteEventStore(folder / "events.db", quota, clock),
+    "sqlite": lambda folder, quota, clock: SQLiteEventStore(folder / "events.db", quota, clock, clock),
 }

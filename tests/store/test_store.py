@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.conftest import ROUTE, accounts_add_up, an_event
+from tests.store.conftest import ROUTE, Clock, accounts_add_up, an_event
 from vision_event_block.errors import StoreCorrupt, StoreFull, StoreTooNew, StoreUnavailable
 from vision_event_block.store.model import NewEvent, Outcome, Quota, Route
-from vision_event_block.store.sqlite import SQLiteEventStore
+from vision_event_block.store.sqlite import SQLiteEventStore, machine
 
 
 def test_what_was_recorded_is_there_after_opening_again(store, tmp_path):
@@ -140,6 +140,36 @@ def test_a_clock_that_jumps_holds_nothing_up_for_long(store, clock, jump):
     clock.now += jump
     clock.now += 1
     assert len(store.queue.claim(ROUTE, "t3", 10, 10)) == 2
+
+
+@pytest.mark.parametrize("days", [-400, 400, 0.1])
+def test_the_time_of_day_ends_no_lease(tmp_path, days):
+    """A clock that is set must not hand a worker's events to another while it is uploading them."""
+    wall, ticks = Clock(), Clock()
+    store = SQLiteEventStore(tmp_path / "set.db", Quota(10**9), wall, ticks)
+    store.record([an_event(1), an_event(2)])
+    held, retried = store.queue.claim(ROUTE, "mine", 15, 2)
+    store.queue.settle("mine", [Outcome(retried.seq, "pending", "503", due_in=5)])
+    wall.now += days * 86_400
+    assert store.queue.claim(ROUTE, "theirs", 15, 2) == []
+    ticks.now += 6
+    assert [event.id for event in store.queue.claim(ROUTE, "theirs", 15, 2)] == [retried.id]
+    assert store.queue.settle("mine", [Outcome(held.seq, "delivered")]) == [held.seq]
+    store.close()
+
+
+def test_a_machine_that_starts_again_holds_no_lease_of_before(tmp_path, monkeypatch):
+    """Its ticks begin anew, and a lease of then would lie in the future for as long as it ran."""
+    ticks = Clock()
+    ticks.now = 1200.0
+    for boot, expected in (("first", ["e0", "e1"]), ("second", ["e0", "e1"]), ("second", [])):
+        monkeypatch.setattr(machine, "this_boot", lambda boot=boot: boot)
+        store = SQLiteEventStore(tmp_path / "boot.db", Quota(10**9), Clock(), ticks)
+        store.record([an_event(number) for number in range(2)])
+        claimed = store.queue.claim(ROUTE, boot, 15, 10)
+        assert [event.id for event in claimed] == expected
+        store.close()
+        ticks.now = 30.0
 
 
 def test_routes_are_told_with_their_circuits(store):

@@ -1,5 +1,9 @@
 -- An event store as release 0.1 leaves it: schema version 1, one event delivered, one rejected, two pending.
 BEGIN TRANSACTION;
+CREATE TABLE boot (
+    id  TEXT NOT NULL
+);
+INSERT INTO "boot" VALUES('b0d76ea5-7a92-4b14-ba6a-a9c0bf73d259');
 CREATE TABLE circuit (
     destination  TEXT NOT NULL,
     credential   TEXT NOT NULL,
@@ -26,10 +30,10 @@ CREATE TABLE event (
     reason       TEXT NOT NULL DEFAULT '',
     body         TEXT NOT NULL
 );
-INSERT INTO "event" VALUES(1,'2e2d4228-89dd-443c-bc7d-91ade6eb0863','cloud','','delivered','custom','uc',1.79550648217262101176e+09,1.79550648217383599283e+09,1.79550648224298858637e+09,1.79550648224298858637e+09,0,NULL,0.0,'','{"eventId":"2e2d4228-89dd-443c-bc7d-91ade6eb0863","eventType":"custom","useCaseId":"uc","timestamp":"2026-11-24T07:48:02.172621Z","streamId":"s","images":[],"customMetadata":{"stream":"s","number":0,"images":0}}');
-INSERT INTO "event" VALUES(2,'4b653391-b635-4413-9d0c-bdcd167218bc','cloud','','pending','custom','uc',1.79550648219071602826e+09,1.7955064822356264591e+09,NULL,0.0,0,NULL,0.0,'','{"eventId":"4b653391-b635-4413-9d0c-bdcd167218bc","eventType":"custom","useCaseId":"uc","timestamp":"2026-11-24T07:48:02.190716Z","streamId":"s","images":[{"label":"workflow"}],"displayImagePosition":0,"customMetadata":{"stream":"s","number":1,"images":1}}');
-INSERT INTO "event" VALUES(3,'dc14f42d-2c58-4824-b75b-239184ea2165','cloud','','pending','custom','uc',1.79550648223764395712e+09,1.79550648223837876326e+09,NULL,0.0,0,NULL,0.0,'','{"eventId":"dc14f42d-2c58-4824-b75b-239184ea2165","eventType":"custom","useCaseId":"uc","timestamp":"2026-11-24T07:48:02.237644Z","streamId":"s","images":[{"label":"workflow"}],"displayImagePosition":0,"customMetadata":{"stream":"s","number":2,"images":2}}');
-INSERT INTO "event" VALUES(4,'df1562da-522c-4dde-b700-92bc4e6b0155','cloud','','rejected','custom','uc',1795506482.23955,1.79550648223995828632e+09,1.79550648224298858637e+09,1.79550648224298858637e+09,0,NULL,0.0,'no such use case','{"eventId":"df1562da-522c-4dde-b700-92bc4e6b0155","eventType":"custom","useCaseId":"uc","timestamp":"2026-11-24T07:48:02.239550Z","streamId":"s","images":[],"customMetadata":{"stream":"s","number":3,"images":0}}');
+INSERT INTO "event" VALUES(1,'4d1d2995-2695-4f0e-98ad-811878ca527d','cloud','','delivered','custom','uc',1.79551004731109309191e+09,1.79551004731168389319e+09,1.79551004736246776587e+09,7147.506640024,0,NULL,0.0,'','{"eventId":"4d1d2995-2695-4f0e-98ad-811878ca527d","eventType":"custom","useCaseId":"uc","timestamp":"2026-11-24T08:47:27.311093Z","streamId":"s","images":[],"customMetadata":{"stream":"s","number":0,"images":0}}');
+INSERT INTO "event" VALUES(2,'58a0c0c0-f0d6-4bc9-89d6-d10ed3040c6d','cloud','','pending','custom','uc',1.79551004732523202898e+09,1.79551004735612869259e+09,NULL,0.0,0,NULL,0.0,'','{"eventId":"58a0c0c0-f0d6-4bc9-89d6-d10ed3040c6d","eventType":"custom","useCaseId":"uc","timestamp":"2026-11-24T08:47:27.325232Z","streamId":"s","images":[{"label":"workflow"}],"displayImagePosition":0,"customMetadata":{"stream":"s","number":1,"images":1}}');
+INSERT INTO "event" VALUES(3,'ac7ad755-7bf4-4c6f-ae65-ec71b8229371','cloud','','pending','custom','uc',1.79551004735816788671e+09,1.79551004735912919044e+09,NULL,0.0,0,NULL,0.0,'','{"eventId":"ac7ad755-7bf4-4c6f-ae65-ec71b8229371","eventType":"custom","useCaseId":"uc","timestamp":"2026-11-24T08:47:27.358168Z","streamId":"s","images":[{"label":"workflow"}],"displayImagePosition":0,"customMetadata":{"stream":"s","number":2,"images":2}}');
+INSERT INTO "event" VALUES(4,'e1f215f1-6bb6-4b7a-a863-7ea8f89485a7','cloud','','rejected','custom','uc',1.79551004736012792583e+09,1.79551004736030793192e+09,1.79551004736246776587e+09,7147.506640024,0,NULL,0.0,'no such use case','{"eventId":"e1f215f1-6bb6-4b7a-a863-7ea8f89485a7","eventType":"custom","useCaseId":"uc","timestamp":"2026-11-24T08:47:27.360128Z","streamId":"s","images":[],"customMetadata":{"stream":"s","number":3,"images":0}}');
 CREATE TABLE event_class (
     class      TEXT NOT NULL,
     event_seq  INTEGER NOT NULL REFERENCES event (seq) ON DELETE CASCADE,
@@ -54,8 +58,8 @@ CREATE TABLE history (
     times      INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (event_seq, what, words)
 ) WITHOUT ROWID;
-INSERT INTO "history" VALUES(1,'delivered','',1.79550648224298858637e+09,1.79550648224298858637e+09,1);
-INSERT INTO "history" VALUES(4,'rejected','no such use case',1.79550648224298858637e+09,1.79550648224298858637e+09,1);
+INSERT INTO "history" VALUES(1,'delivered','',1.79551004736246776587e+09,1.79551004736246776587e+09,1);
+INSERT INTO "history" VALUES(4,'rejected','no such use case',1.79551004736246776587e+09,1.79551004736246776587e+09,1);
 CREATE TABLE image (
     sha256        TEXT PRIMARY KEY,
     content_type  TEXT NOT NULL,
@@ -75,7 +79,7 @@ CREATE TABLE latency (
     number   INTEGER NOT NULL,
     total    REAL NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO "latency" VALUES(0.1,1,0.0691525936126709);
+INSERT INTO "latency" VALUES(0.1,1,5.07838726043701171875e-02);
 CREATE TABLE switch (
     name        TEXT PRIMARY KEY,
     is_on       INTEGER NOT NULL,
@@ -106,7 +110,7 @@ CREATE TABLE use_case (
     created_at  REAL NOT NULL,
     updated_at  REAL NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO "use_case" VALUES('uc','uc',1,1.79550648217383599283e+09,1.79550648217383599283e+09);
+INSERT INTO "use_case" VALUES('uc','uc',1,1.79551004731168389319e+09,1.79551004731168389319e+09);
 CREATE INDEX event_pending ON event (destination, credential, seq) WHERE state = 'pending';
 CREATE INDEX event_leased ON event (lease_token) WHERE lease_token IS NOT NULL;
 CREATE INDEX event_settled ON event (state, settled_at) WHERE state <> 'pending';

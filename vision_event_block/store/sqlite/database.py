@@ -41,6 +41,8 @@ _SHRINK_STEPS = 50
 _OF_NO_RELEASE = 10_000
 SET_ASIDE = ".corrupt-"
 """What the name of a damaged file ends in, before the time."""
+# The words of SQLite about a damaged schema may hold bytes of it, which Python then cannot decode.
+_RAISED = (sqlite3.DatabaseError, UnicodeDecodeError)
 _DAMAGE = ("malformed", "not a database", "file is encrypted", "unsupported file format")
 # A connection that came through fork() belongs to the parent and must not even be closed here:
 # https://sqlite.org/howtocorrupt.html section 2.6.
@@ -91,7 +93,7 @@ class Database:
                     if reader is None:
                         raise StoreUnavailable(f"The event store {self.path} was closed.")
                     yield reader
-            except sqlite3.DatabaseError as error:
+            except _RAISED as error:
                 if _is_damage(error):
                     with self._exclusive():
                         if self._reader is reader:  # nobody else has set it aside yet
@@ -143,7 +145,7 @@ class Database:
             with self._file_lock():
                 try:
                     yield self._open() if self._writer is None or self._stale() else self._writer
-                except sqlite3.DatabaseError as error:
+                except _RAISED as error:
                     if _is_damage(error):
                         raise self._set_aside(error) from error
                     raise
@@ -272,7 +274,7 @@ class Database:
             )
         connection.execute("SELECT count(*) FROM event_image WHERE event_seq = 0").fetchone()
 
-    def _set_aside(self, error: sqlite3.DatabaseError) -> StoreCorrupt:
+    def _set_aside(self, error: Exception) -> StoreCorrupt:
         """Keeps a damaged file for inspection, so that recording goes on in a new one."""
         self._forget()
         aside = self.path.with_name(
@@ -321,4 +323,4 @@ if hasattr(os, "register_at_fork"):
 
 
 def _is_damage(error: BaseException) -> bool:
-    return any(word in str(error) for word in _DAMAGE)
+    return isinstance(error, UnicodeDecodeError) or any(word in str(error) for word in _DAMAGE)

@@ -1,4 +1,5 @@
--- Every statement of the store. `:now` is the caller's clock; one moment for a whole transaction.
+-- Every statement of the store. `:now` is the time of day, `:ticks` counts from the start of the machine;
+-- one moment for a whole transaction.
 
 -- name: insert_event
 INSERT INTO event (id, destination, credential, state, event_type, use_case, captured_at, recorded_at, settled_at, body)
@@ -59,7 +60,7 @@ SELECT number FROM tally WHERE name = 'kept';
 WITH uploading (sha256) AS (
     SELECT sha256
     FROM event JOIN event_image ON event_seq = seq
-    WHERE lease_token IS NOT NULL AND lease_until > :now AND lease_until <= :now + :horizon
+    WHERE lease_token IS NOT NULL AND lease_until > :ticks AND lease_until <= :ticks + :horizon
       AND destination = :destination AND credential = :credential
     EXCEPT
     SELECT sha256 FROM upload WHERE destination = :destination AND credential = :credential
@@ -68,20 +69,28 @@ WITH uploading (sha256) AS (
 claimable (seq) AS NOT MATERIALIZED (
     SELECT seq FROM event AS candidate
     WHERE state = 'pending' AND destination = :destination AND credential = :credential
-      AND (due <= :now OR due > :now + :horizon)
-      AND (lease_until <= :now OR lease_until > :now + :horizon)
+      AND (due <= :ticks OR due > :ticks + :horizon)
+      AND (lease_until <= :ticks OR lease_until > :ticks + :horizon)
       AND NOT EXISTS (
           SELECT 1 FROM event_image WHERE event_seq = candidate.seq AND sha256 IN (SELECT sha256 FROM uploading)
       )
 )
 -- From both ends: neither does a backlog hold up what happens now, nor is it left behind.
-UPDATE event SET lease_token = :token, lease_until = :now + :lease
+UPDATE event SET lease_token = :token, lease_until = :ticks + :lease
 WHERE seq IN (
     SELECT seq FROM (SELECT seq FROM claimable ORDER BY seq LIMIT (:limit + 1) / 2)
     UNION
     SELECT seq FROM (SELECT seq FROM claimable ORDER BY seq DESC LIMIT :limit / 2)
 )
 RETURNING seq, id, use_case, body, attempts;
+
+-- name: another_boot
+UPDATE boot SET id = :id WHERE id <> :id;
+
+-- name: forget_ticks
+-- They count from an earlier start of the machine.
+UPDATE event SET due = 0, lease_token = NULL, lease_until = 0
+WHERE state = 'pending' AND (due > 0 OR lease_token IS NOT NULL);
 
 -- name: images_of
 SELECT position, role, sha256 FROM event_image WHERE event_seq = :seq;
@@ -91,7 +100,7 @@ SELECT position, role, sha256 FROM event JOIN event_image ON event_seq = seq WHE
 
 -- name: settle
 UPDATE event
-SET state = :state, reason = :reason, due = :now + :due_in, attempts = attempts + :counts,
+SET state = :state, reason = :reason, due = :ticks + :due_in, attempts = attempts + :counts,
     settled_at = CASE :state WHEN 'pending' THEN NULL ELSE :now END,
     lease_token = NULL, lease_until = 0
 WHERE seq = :seq AND lease_token = :token AND state = 'pending'
@@ -164,8 +173,8 @@ SET failures = excluded.failures, open_until = excluded.open_until, reason = exc
 DELETE FROM circuit WHERE destination = :destination AND credential = :credential;
 
 -- name: next_due
-SELECT min(max(CASE WHEN due > :now + :horizon THEN 0 ELSE due END,
-               CASE WHEN lease_until > :now + :horizon THEN 0 ELSE lease_until END))
+SELECT min(max(CASE WHEN due > :ticks + :horizon THEN 0 ELSE due END,
+               CASE WHEN lease_until > :ticks + :horizon THEN 0 ELSE lease_until END))
 FROM (SELECT due, lease_until FROM event
       WHERE state = 'pending' AND destination = :destination AND credential = :credential
       ORDER BY seq LIMIT 1000);
@@ -197,7 +206,7 @@ DELETE FROM circuit;
 -- What somebody is delivering just now is left to them.
 UPDATE event SET destination = :destination, credential = :credential, due = 0
 WHERE state = 'pending' AND destination = :old_destination AND credential = :old_credential
-  AND (lease_until <= :now OR lease_until > :now + :horizon);
+  AND (lease_until <= :ticks OR lease_until > :ticks + :horizon);
 
 -- name: ids_like
 SELECT id FROM event WHERE id >= :prefix AND id < :prefix || char(1114111) ORDER BY id LIMIT :limit;

@@ -9,7 +9,7 @@ from vision_event_block.store.sqlite.database import Database
 from vision_event_block.store.sqlite.queries import SQL
 from vision_event_block.store.sqlite.rows import columns_of, count, happened, images_of
 
-# No lease and no retry of ours lies further ahead, so what does comes from a wrong clock.
+# No lease and no retry of ours lies further ahead, so what does comes from an earlier start of the machine.
 _HORIZON = 3600.0
 # Upper bounds of the histogram of delivery times, in seconds.
 LATENCY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86_400.0, float("inf"))
@@ -18,21 +18,26 @@ LATENCY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0
 class SQLiteQueue:
     """Implements `Queue`; see there for what each method promises."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], float], ticks: Callable[[], float], boot: str
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._ticks = ticks
+        self._boot = boot
 
     def claim(self, route: Route, token: str, lease: float, limit: int) -> list[Claimed]:
-        now = self._clock()
         arguments = {
             **columns_of(route),
             "token": token,
-            "now": now,
+            "ticks": self._ticks(),
             "lease": lease,
             "limit": limit,
             "horizon": _HORIZON,
         }
         with self._database.transaction() as connection:
+            if connection.execute(SQL["another_boot"], {"id": self._boot}).rowcount:
+                connection.execute(SQL["forget_ticks"])
             rows = sorted(connection.execute(SQL["claim"], arguments).fetchall())
             return [
                 Claimed(seq, event_id, use_case, body, attempts, images_of(connection, seq))
@@ -40,13 +45,13 @@ class SQLiteQueue:
             ]
 
     def settle(self, token: str, outcomes: Iterable[Outcome]) -> list[int]:
-        now = self._clock()
+        now, ticks = self._clock(), self._ticks()
         held: list[Outcome] = []
         with self._database.transaction() as connection:
             for outcome in outcomes:
                 row = {
                     "seq": outcome.seq, "token": token, "state": outcome.state, "reason": outcome.reason,
-                    "due_in": outcome.due_in, "counts": int(outcome.counts), "now": now,
+                    "due_in": outcome.due_in, "counts": int(outcome.counts), "now": now, "ticks": ticks,
                 }  # fmt: skip
                 found = connection.execute(SQL["settle"], row).fetchone()
                 if found is None:
@@ -73,7 +78,7 @@ class SQLiteQueue:
 
     def renew(self, token: str, lease: float) -> None:
         with self._database.transaction() as connection:
-            connection.execute(SQL["renew"], {"token": token, "until": self._clock() + lease})
+            connection.execute(SQL["renew"], {"token": token, "until": self._ticks() + lease})
 
     def source_ids(self, route: Route, digests: Iterable[str]) -> dict[str, str]:
         found = {}
@@ -111,11 +116,11 @@ class SQLiteQueue:
             connection.execute(SQL["close_circuit"], columns_of(route))
 
     def next_due(self, route: Route) -> float | None:
-        now = self._clock()
+        ticks = self._ticks()
         with self._database.reading() as connection:
-            arguments = {**columns_of(route), "now": now, "horizon": _HORIZON}
+            arguments = {**columns_of(route), "ticks": ticks, "horizon": _HORIZON}
             (due,) = connection.execute(SQL["next_due"], arguments).fetchone()
-        return None if due is None else max(due - now, 0.0)
+        return None if due is None else max(due - ticks, 0.0)
 
     def retry(self, event_id: str | None = None) -> int:
         now = self._clock()
@@ -137,7 +142,7 @@ class SQLiteQueue:
     def reroute(self, before: Route, after: Route) -> int:
         row = {
             "old_destination": before.destination, "old_credential": before.credential, **columns_of(after),
-            "now": self._clock(), "horizon": _HORIZON,
+            "ticks": self._ticks(), "horizon": _HORIZON,
         }  # fmt: skip
         with self._database.transaction() as connection:
             return connection.execute(SQL["reroute"], row).rowcount

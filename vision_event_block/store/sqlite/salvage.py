@@ -89,7 +89,7 @@ def _connect(file: Path) -> sqlite3.Connection:
 def _knows_its_tables(connection: sqlite3.Connection) -> bool:
     try:
         connection.execute("SELECT 1 FROM event JOIN event_image JOIN image LIMIT 0").fetchall()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return False
     return True
 

@@ -99,6 +99,12 @@ CREATE TABLE switch (
 ) WITHOUT ROWID;
 INSERT INTO switch VALUES ('backup', 1, 0);
 
+-- Due times and leases count from the start of the machine: of this one.
+CREATE TABLE boot (
+    id  TEXT NOT NULL
+);
+INSERT INTO boot VALUES ('');
+
 -- Numbers that outlive the rows they count: pruned events stay counted as delivered.
 CREATE TABLE tally (
     name    TEXT PRIMARY KEY,

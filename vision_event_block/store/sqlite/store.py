@@ -26,6 +26,7 @@ from vision_event_block.store.model import (
     StoredImage,
     Switch,
 )
+from vision_event_block.store.sqlite import machine
 from vision_event_block.store.sqlite.catalog import SQLiteCatalog
 from vision_event_block.store.sqlite.database import Database
 from vision_event_block.store.sqlite.pruning import Pruning, delete, used_bytes
@@ -55,6 +56,7 @@ class SQLiteEventStore:
         path: Path,
         quota: Quota,
         clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = machine.ticks,
     ) -> None:
         self.quota = quota
         self._database = Database(path, quota.bytes)
@@ -63,7 +65,7 @@ class SQLiteEventStore:
         self._browsed = Database(path, quota.bytes)
         self.catalog = SQLiteCatalog(self._browsed)
         self.use_cases = SQLiteUseCases(self._database, clock)
-        self.queue = SQLiteQueue(self._database, clock)
+        self.queue = SQLiteQueue(self._database, clock, ticks, machine.this_boot())
         self._clock = clock
         self._refused: Counter[Refusal] = Counter()
         self._refused_lock = threading.Lock()
