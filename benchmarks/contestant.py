@@ -179,7 +179,7 @@ def throughput(contestant: Contestant, latency: float, events: int) -> dict[str,
 
 def _machine_busy() -> float:
     """Seconds that all processors together have worked since the machine started."""
-    user, nice, system, idle, iowait, *rest = map(
+    user, nice, system, _idle, _waiting, *rest = map(
         int, Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     )
     return (user + nice + system + sum(rest[:3])) / os.sysconf("SC_CLK_TCK")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -90,6 +91,27 @@ def make_recorder(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
     yield make
     for recorder in made:
         recorder.close()
+
+
+@pytest.fixture
+def make_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Makes disks of their own, of a size such as `24m`."""
+    made: list[Path] = []
+
+    def make(size: str) -> Path:
+        place = tmp_path / f"disk-{len(made)}"
+        place.mkdir()
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True
+        )
+        if mounted.returncode:
+            pytest.skip("this machine lets us mount nothing")
+        made.append(place)
+        return place
+
+    yield make
+    for place in made:
+        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.fixture

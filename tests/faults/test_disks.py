@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,17 +15,9 @@ from tests.link import Link
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(make_disk: Callable[[str], Path]) -> Path:
     """A disk of 24 MB of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("this machine lets us mount nothing")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    return make_disk("24m")
 
 
 def _named(stream: str, number: int) -> dict[str, object]:

@@ -250,10 +250,8 @@ def _event_store_key(settings: Settings) -> Iterator[Finding]:
 def _scopes(client: VisionEventsClient, variable: str) -> Iterator[Finding]:
     try:
         client.create_batch([])
-        yield Finding("ok", "key", "It is accepted and may write.")
     except PayloadRejected:
-        # What is wrong with an empty batch is told only to those who may write one.
-        yield Finding("ok", "key", "It is accepted and may write.")
+        pass  # what is wrong with an empty batch is told only to those who may write one
     except AuthenticationError as error:
         yield Finding(
             "problem", "key", str(error), f"Set {variable} to a key with the scope vision-events:write."
@@ -265,5 +263,7 @@ def _scopes(client: VisionEventsClient, variable: str) -> Iterator[Finding]:
     try:
         client.list_use_cases()
     except VisionEventError as error:
-        yield Finding("warning", "key", f"It may not read: {error}",
+        yield Finding("warning", "key", f"It is accepted and may write, not read: {error}",
                       "Delivering needs no more. `use-cases` and queries need the scope vision-events:read.")  # fmt: skip
+        return
+    yield Finding("ok", "key", "It is accepted, and may write and read.")
