@@ -16,8 +16,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from vision_event_block.event import VisionEvent
 from vision_event_block.images import EncodedImage
 from vision_event_block.store.model import HERE, NewEvent, Role, Route
@@ -51,7 +49,8 @@ def readable_events(damaged: Path) -> Iterator[NewEvent]:
         for seq, event_id, destination, credential, body in _rows(connection, "event"):
             try:
                 event = VisionEvent.model_validate_json(body)
-            except ValidationError as error:
+                _require_text(event_id, destination, credential)
+            except ValueError as error:  # the errors of validating and of decoding are of this kind
                 logger.error(
                     "The event %s in the damaged event store %s is lost: %s", event_id, damaged, error
                 )
@@ -141,13 +140,23 @@ def _images(
 ) -> dict[tuple[int, Role], EncodedImage]:
     images: dict[tuple[int, Role], EncodedImage] = {}
     for position, role, sha256 in _digests(connection, seq):
-        with contextlib.suppress(sqlite3.Error, TypeError, KeyError):
+        with contextlib.suppress(sqlite3.Error, TypeError, KeyError, ValueError):
             row = connection.execute(SQL["salvage_image"], {"place": places[sha256]}).fetchone()
-            if hashlib.sha256(row[0]).hexdigest() == sha256:
-                images[position, role] = EncodedImage(row[0], row[1], row[2], row[3], sha256)
+            data, content_type, width, height = row
+            _require_text(content_type)
+            if hashlib.sha256(data).hexdigest() == sha256:
+                images[position, role] = EncodedImage(data, content_type, int(width), int(height), sha256)
                 continue
         logger.warning("The %s image of event %s is lost: it is damaged.", role, event.event_id)
     return images
+
+
+def _require_text(*values: object) -> None:
+    """Raises ValueError for what came out of a damaged row and is no text that could be written again."""
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} is no text")
+        value.encode()
 
 
 def _digests(connection: sqlite3.Connection, seq: int) -> list[Row]:
