@@ -56,7 +56,8 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.now = 1_000_000.0
+        # After 1970, wherever it jumps.
+        self.now = 2_000_000_000.0
         self.store: EventStore = self._open()
         self.known: dict[str, Known] = {}
         self.uploads: dict[tuple[Route, str], str] = {}
