@@ -58,17 +58,17 @@ def _is_sound(store: Path) -> bool:
         return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-@scales(200)
+@scales(300)
 def test_recorders_killed_at_random_moments_lose_nothing(
     quick, tmp_path, cloud, make_recorder, ledger, scale
 ):
     """Two on one store, killed together with the backup in them; the next ones carry on."""
     nursery = Nursery(tmp_path, cloud_url=cloud.url)
     chance = random.Random(scale)
-    for _ in range(12 * scale):
+    for _ in range(8 * scale):
         nursery.round(chance.uniform(0.02, 0.3))
     told = nursery.close()
-    assert len(told) > 12 * scale
+    assert len(told) > 8 * scale
     recorder = make_recorder(cloud)
     recorder.resume()
     wait_until(lambda: recorder.store.counts().pending == 0, 60 + scale, "what the killed left is delivered")

@@ -63,14 +63,14 @@ def _settled(recorder: Recorder) -> bool:
     return recorder.store.counts().pending == 0
 
 
-@scales(15)
+@scales(22)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_the_network_costs_nothing(quick, recorder, cloud, ledger, fault, scale):
     """Recorded by several threads while three requests in ten fail, then delivered."""
     done, what = FAULTS[fault]
     cloud.fault = _some(what)
-    told = record_streams(recorder, streams=2, frames=15 * scale)
-    assert len(told) == 30 * scale
+    told = record_streams(recorder, streams=2, frames=10 * scale)
+    assert len(told) == 20 * scale
     wait_until(lambda: _settled(recorder), 30 + 10 * scale, "all is delivered, faults or not")
     ledger(f"{fault} ({_contract(recorder)})", done, judge(cloud.site.store, told, cloud.requests))
     assert recorder.store.counts().rejected == 0
