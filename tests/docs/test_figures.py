@@ -24,7 +24,18 @@ def test_no_fault_lost_doubled_disordered_or_orphaned_anything():
         assert int(events.strip("*").replace(",", "")) > 0, fault
         assert [cost.strip("*") for cost in costs] == ["0"] * 4, fault
     names = " ".join(row[0] for row in rows)
-    for fault in ("SIGKILL", "power cut", "clock", "damaged file", "disk", "overload", "429", "503", "reset", "exit"):
+    for fault in (
+        "SIGKILL",
+        "power cut",
+        "clock",
+        "damaged file",
+        "disk",
+        "overload",
+        "429",
+        "503",
+        "reset",
+        "exit",
+    ):
         assert fault in names
 
 
