@@ -124,6 +124,12 @@ def encode(frame: Array, quality: int) -> bytes:
     return bytes(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
+def encode_both(frame: Array, picture: Array) -> None:
+    """The two images of an event, one after the other."""
+    for image, quality in zip((frame, picture), QUALITIES, strict=True):
+        encode(image, quality)
+
+
 def jpeg_alone(contestant: Contestant) -> dict[str, float]:
     """Wall and CPU time of encoding the two images of an event, one after the other, and nothing else."""
     camera = Camera()
@@ -132,8 +138,7 @@ def jpeg_alone(contestant: Contestant) -> dict[str, float]:
         frame = camera.shoot()
         picture = camera.draw(frame)
         before = time.perf_counter()
-        for image, quality in zip((frame, picture), QUALITIES, strict=True):
-            encode(image, quality)
+        encode_both(frame, picture)
         took.append(time.perf_counter() - before)
     shooting = _cpu_of(lambda: camera.draw(camera.shoot()), 100)
     return {**percentiles(took), "cpu": 10 * (time.process_time() - cpu) - shooting}
@@ -219,8 +224,7 @@ def added_waiting_for_storage(contestant: Contestant, count: int = 150) -> dict[
         model_until(start + number / 15, frame)
         took.append(run(engine, frame, picture)[0] - empty)
         before = time.perf_counter()
-        for image, quality in zip((frame, picture), QUALITIES, strict=True):
-            encode(image, quality)
+        encode_both(frame, picture)
         alone.append(time.perf_counter() - before)
     return {**percentiles(took), **{f"jpeg_{name}": value for name, value in percentiles(alone).items()}}
 

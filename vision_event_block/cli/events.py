@@ -13,7 +13,7 @@ import typer
 from vision_event_block.cli import device, options, terminal
 from vision_event_block.images import extension_of
 from vision_event_block.recorder import Recorder
-from vision_event_block.store.listing import Listed
+from vision_event_block.store.listing import Filter, Listed
 from vision_event_block.wording import found, headline, iso, moment, size
 
 _SHORT = 8
@@ -42,7 +42,7 @@ def list_events(
         terminal.say_json([_document(event) for event in events])
         return
     if not events:
-        terminal.complain("No event fulfils this." if wanted != type(wanted)() else "There is no event yet.")
+        terminal.complain("No event fulfils this." if wanted != Filter() else "There is no event yet.")
         return
     terminal.table(
         ["ID", "CAPTURED", "TYPE", "USE CASE", "WHAT", "FOUND", "STATE"],

@@ -236,8 +236,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False)
-        # A damaged byte in a text must not make every statement fail that meets it.
-        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        connection.text_factory = as_text
         for pragma in (
             f"page_size = {PAGE_SIZE}",
             "auto_vacuum = INCREMENTAL",
@@ -298,6 +297,11 @@ class Database:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     connection.close()
+
+
+def as_text(stored: bytes) -> str:
+    """A text of the file. A damaged byte in it must not make every statement fail that meets it."""
+    return stored.decode("utf-8", "surrogateescape")
 
 
 def _hold_for_fork() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from vision_event_block.event import VisionEvent
 from vision_event_block.images import EncodedImage
 from vision_event_block.store.model import HERE, NewEvent, Role, Route
-from vision_event_block.store.sqlite.database import PAGE_SIZE, SET_ASIDE, Database
+from vision_event_block.store.sqlite.database import PAGE_SIZE, SET_ASIDE, Database, as_text
 from vision_event_block.store.sqlite.queries import SQL
 
 logger = logging.getLogger("vision_event_block")
@@ -81,7 +81,7 @@ def _opened(damaged: Path) -> Iterator[sqlite3.Connection]:
 
 def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-    connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    connection.text_factory = as_text
     return connection
 
 
