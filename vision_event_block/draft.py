@@ -13,7 +13,8 @@ from vision_event_block.annotations import annotate, codes
 from vision_event_block.errors import InvalidEvent
 from vision_event_block.event import Annotations, EventImage, VisionEvent, event_id_of_key
 from vision_event_block.event_data import MAX_ID_LENGTH
-from vision_event_block.images import INPUT_QUALITY, OUTPUT_QUALITY, EncodedImage, Frame
+from vision_event_block.frames import Frame
+from vision_event_block.images import INPUT_QUALITY, OUTPUT_QUALITY, EncodedImage
 from vision_event_block.store.model import NewEvent, Role, Route
 
 logger = logging.getLogger("vision_event_block")

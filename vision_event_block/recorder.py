@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from vision_event_block.backup.worker import BackupWorker
 from vision_event_block.draft import Composition, Draft, compose
 from vision_event_block.errors import InvalidEvent, StoreError, StoreUnavailable, VisionEventError
-from vision_event_block.images import OUTPUT_QUALITY, Frames, encode_beside
+from vision_event_block.frames import Frames, encode_beside
+from vision_event_block.images import OUTPUT_QUALITY
 from vision_event_block.keyring import Keyring, fingerprint
 from vision_event_block.receipt import Receipt
 from vision_event_block.settings import Settings, event_store_place

@@ -21,7 +21,8 @@ from vision_event_block.bundle import Bundle, open_bundle, pack_bundle
 from vision_event_block.draft import Draft, compose
 from vision_event_block.errors import InvalidEvent
 from vision_event_block.event import VisionEvent
-from vision_event_block.images import Frame, encode_jpeg
+from vision_event_block.frames import Frame
+from vision_event_block.images import encode_jpeg
 
 ANY_NUMBER = st.one_of(
     st.floats(width=32), st.floats(-1e300, 1e300), st.integers(-(10**25), 10**25), st.sampled_from([math.nan, math.inf, -math.inf])

@@ -13,7 +13,8 @@ from PIL import Image
 
 from tests.conftest import a_frame
 from vision_event_block.errors import InvalidEvent
-from vision_event_block.images import Frame, Frames, as_it_came, encode_jpeg
+from vision_event_block.frames import Frame, Frames
+from vision_event_block.images import as_it_came, encode_jpeg
 
 
 def _file(kind: str, pixels: np.ndarray, **options: object) -> bytes:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from vision_event_block.blocks.engine import declares_drawing, engine_module
-from vision_event_block.images import Frame, Frames
+from vision_event_block.frames import Frame, Frames
 
 logger = logging.getLogger("vision_event_block")
 

@@ -1,0 +1,177 @@
+"""A frame -> encoded bytes, once, however many steps of a Workflow use the frame."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from vision_event_block.buffers import Buffers
+from vision_event_block.errors import InvalidEvent
+from vision_event_block.images import EncodedImage, as_it_came, encode_jpeg
+from vision_event_block.pool import Pool
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+# Twelve of 1280x720, or one of 3840x2160.
+_BUFFERS = Buffers(32 * 1024 * 1024)
+
+
+def _make_encoders() -> None:
+    global _encoders
+    _encoders = Pool(max((os.cpu_count() or 1) - 1, 1), "encode")
+
+
+_encoders: Pool
+_make_encoders()
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_make_encoders)
+
+
+class Frame:
+    """One frame of a run, shared by every step that sends it, and encoded by whoever needs it first.
+
+    It holds the pixels weakly, so that it never keeps a frame alive; `keep()` makes a copy
+    for whoever wants to encode after the run went on.
+    """
+
+    def __init__(self, pixels: Array, original: bytes | None = None) -> None:
+        """Args:
+        pixels: (height, width, 3) uint8 in BGR order, or (height, width) gray.
+        original: The JPEG or PNG file from which the pixels were decoded, if they are unchanged.
+        """
+        self._pixels = weakref.ref(pixels)
+        self._copy: Array | None = None
+        self._mark: bytes | None = None
+        self._lock = threading.Lock()
+        self.height, self.width = int(pixels.shape[0]), int(pixels.shape[1])
+        self._encoded = as_it_came(original, self.width, self.height) if original else None
+        if self._encoded is not None:
+            self._mark = _mark(pixels)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that stay in memory for this frame until it is recorded."""
+        if self._encoded is not None:
+            return len(self._encoded.data)
+        return 0 if self._copy is None else int(self._copy.nbytes)
+
+    def keep(self) -> None:
+        """Copies the pixels unless they are encoded, because later steps may draw on them in place."""
+        with self._lock:
+            if self._encoded is None and self._copy is None:
+                pixels = self._pixels()
+                self._copy = None if pixels is None else _BUFFERS.copy(pixels)
+
+    def encode(self, quality: int) -> EncodedImage:
+        """The image file. The quality counts for the first caller; later ones get the same file.
+
+        Raises:
+            InvalidEvent: If the pixels are no image that can be encoded.
+        """
+        with self._lock:
+            if self._encoded is None:
+                pixels = self._copy if self._copy is not None else self._pixels()
+                if pixels is None:
+                    raise InvalidEvent("The frame is gone: encode it while the step runs, or keep() it.")
+                if self._pixels() is not None:  # or nobody can ask any more whether they still look so
+                    self._mark = _mark(pixels)
+                self._encoded = encode_jpeg(pixels, quality)
+                copy, self._copy = self._copy, None
+                if copy is not None:
+                    _BUFFERS.give_back(copy)
+            return self._encoded
+
+    def shows(self, pixels: Array) -> bool:
+        """Whether these pixels are the frame's and still look as they did when it was kept or encoded."""
+        import numpy as np
+
+        if self._pixels() is not pixels:
+            return False
+        with self._lock:
+            if self._mark is not None:
+                return self._mark == _mark(pixels)
+            return self._copy is None or np.array_equal(self._copy, pixels)
+
+
+def encode_beside(frames: Iterable[tuple[Frame, int]]) -> None:
+    """Begins to encode frames, each of a quality, while the caller encodes others.
+
+    Whoever needs one calls `encode` all the same: it waits for what is under way, and does what is not.
+    """
+    for frame, quality in frames:
+        _encoders.submit(partial(_try_to_encode, frame, quality))
+
+
+def _try_to_encode(frame: Frame, quality: int) -> None:
+    with contextlib.suppress(InvalidEvent):  # whoever needs it meets the error again
+        frame.encode(quality)
+
+
+class Frames:
+    """The frames that are in use now, by the identity of their pixels.
+
+    Steps of one run get the same array. Whether somebody drew on it in between is told by the copy
+    that waits to be encoded, and once that is gone by sums over its rows and columns.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._frames: dict[int, tuple[weakref.ref[Array], Frame]] = {}
+
+    def of(self, pixels: Array, original: Callable[[], bytes | None] = lambda: None) -> Frame:
+        """The frame of these pixels: the one that another step already has, or a new one.
+
+        Args:
+            pixels: (height, width, 3) in BGR order, or (height, width) gray.
+            original: Gives the file that the pixels were decoded from, if they are unchanged.
+
+        Raises:
+            TypeError: If they are no array of two or three dimensions.
+        """
+        if getattr(pixels, "ndim", 0) not in (2, 3):
+            kind = f"{type(pixels).__name__} of shape {getattr(pixels, 'shape', '?')}"
+            raise TypeError(f"An image is a {kind}: give a numpy array (height, width, 3) in BGR order.")
+        key = id(pixels)
+        known = self._frames.get(key)
+        if known is not None and known[1].shows(pixels):
+            return known[1]
+        new = Frame(pixels, original())
+        with self._lock:
+            # Another step may have come in between with the same pixels.
+            other = self._frames.get(key)
+            if other is not None and other is not known and other[1].shows(pixels):
+                return other[1]
+            self._frames[key] = (weakref.ref(pixels, lambda gone: self._forget(key, gone)), new)
+        return new
+
+    def _forget(self, key: int, gone: weakref.ref[Array]) -> None:
+        # Runs in the garbage collector, at any point of any thread: a lock here could deadlock,
+        # and a dictionary operation is atomic.
+        known = self._frames.get(key)
+        if known is not None and known[0] is gone:
+            self._frames.pop(key, None)
+
+
+def _mark(pixels: Array) -> bytes:
+    import numpy as np
+
+    flat = pixels.reshape(pixels.shape[0], -1) if pixels.size else pixels.reshape(1, -1)
+    whole = flat.shape[1] // 8 * 8
+    if flat.dtype == np.uint8 and flat.flags.c_contiguous and whole == flat.shape[1]:
+        flat = flat.view(np.uint64)
+    rows = flat.sum(axis=1, dtype=np.uint64)
+    # Whatever was moved sideways is taller than a few rows.
+    columns = flat[::8].sum(axis=0, dtype=np.uint64)
+    return hashlib.blake2b(
+        rows.tobytes() + columns.tobytes() + repr(pixels.shape).encode(), digest_size=16
+    ).digest()
