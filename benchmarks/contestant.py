@@ -237,7 +237,10 @@ def added_waiting_for_delivery(contestant: Contestant, count: int = 30, **more: 
     engine = contestant.engine(**contestant.waiting(), **more)
     took = []
     for number in range(count + 3):
-        seconds, answer = run(engine, frame := camera.shoot(), camera.draw(frame))
+        frame = camera.shoot()
+        picture = camera.draw(frame)
+        model_until(time.monotonic() + 0.015, frame)
+        seconds, answer = run(engine, frame, picture)
         assert not answer["event_0"]["error_status"], answer
         if number >= 3:
             took.append(seconds - empty)

@@ -15,7 +15,7 @@ from vision_event_block.event import Annotations, EventImage, VisionEvent, event
 from vision_event_block.event_data import MAX_ID_LENGTH
 from vision_event_block.frames import Frame
 from vision_event_block.images import INPUT_QUALITY, OUTPUT_QUALITY, EncodedImage
-from vision_event_block.store.model import NewEvent, Role, Route
+from vision_event_block.store.model import Lease, NewEvent, Role, Route
 
 logger = logging.getLogger("vision_event_block")
 
@@ -74,6 +74,13 @@ class Composition:
         for frame in self.frames.values():
             frame.keep()
 
+    def qualities(self) -> list[tuple[Frame, int]]:
+        """Each frame with the quality that it is encoded at; one that is both is so for its better use."""
+        return [
+            (frame, max(_QUALITIES[role] for role in self.frames if self.frames[role] is frame))
+            for frame in self.frames.values()
+        ]
+
     def encode(self) -> dict[tuple[int, Role], EncodedImage]:
         """The image files. One that cannot be encoded is left out: the event counts for more."""
         images: dict[tuple[int, Role], EncodedImage] = {}
@@ -85,10 +92,11 @@ class Composition:
                 logger.warning("The %s image of event %s was left out: %s", role, self.event.event_id, error)
         return images
 
-    def new_event(self, route: Route) -> NewEvent:
+    def new_event(self, route: Route, lease: Lease | None = None) -> NewEvent:
         """The event as the store takes it, its images encoded."""
         images = self.encode()
-        return NewEvent.of(self.event if images else self.event.without_images(), route, images)
+        event = self.event if images else self.event.without_images()
+        return NewEvent.of(event, route, images, lease=lease)
 
 
 def compose(draft: Draft, device_id: str | None = None) -> Composition:

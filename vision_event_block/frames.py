@@ -28,7 +28,7 @@ _BUFFERS = Buffers(32 * 1024 * 1024)
 
 def _make_encoders() -> None:
     global _encoders
-    _encoders = Pool(max((os.cpu_count() or 1) - 1, 1), "encode")
+    _encoders = Pool(os.cpu_count() or 1, "encode")
 
 
 _encoders: Pool
@@ -65,6 +65,11 @@ class Frame:
             return len(self._encoded.data)
         return 0 if self._copy is None else int(self._copy.nbytes)
 
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the image file is there already."""
+        return self._encoded is not None
+
     def keep(self) -> None:
         """Copies the pixels unless they are encoded, because later steps may draw on them in place."""
         with self._lock:
@@ -83,13 +88,23 @@ class Frame:
                 pixels = self._copy if self._copy is not None else self._pixels()
                 if pixels is None:
                     raise InvalidEvent("The frame is gone: encode it while the step runs, or keep() it.")
-                if self._pixels() is not None:  # or nobody can ask any more whether they still look so
-                    self._mark = _mark(pixels)
+                self._note(pixels)
                 self._encoded = encode_jpeg(pixels, quality)
                 copy, self._copy = self._copy, None
                 if copy is not None:
                     _BUFFERS.give_back(copy)
             return self._encoded
+
+    def mark(self) -> None:
+        """Notes how the pixels look, which `encode` does otherwise."""
+        with self._lock:
+            if self._encoded is None and (pixels := self._pixels()) is not None:
+                self._note(pixels)
+
+    def _note(self, pixels: Array) -> None:
+        # Once the array is gone nobody can ask whether it still looks so.
+        if self._mark is None and self._pixels() is not None:
+            self._mark = _mark(pixels)
 
     def shows(self, pixels: Array) -> bool:
         """Whether these pixels are the frame's and still look as they did when it was kept or encoded."""
@@ -103,18 +118,31 @@ class Frame:
             return self._copy is None or np.array_equal(self._copy, pixels)
 
 
-def encode_beside(frames: Iterable[tuple[Frame, int]]) -> None:
-    """Begins to encode frames, each of a quality, while the caller encodes others.
+def encode_together(frames: Iterable[tuple[Frame, int]]) -> None:
+    """Encodes frames, each at a quality, at the same time. What cannot be encoded says so when it is asked for.
 
-    Whoever needs one calls `encode` all the same: it waits for what is under way, and does what is not.
+    All of them in other threads, while the caller waits: one that goes on with a frame of its own keeps its
+    processor, and the kernel often wakes the other thread on just that one.
     """
-    for frame, quality in frames:
-        _encoders.submit(partial(_try_to_encode, frame, quality))
+    distinct = {id(frame): (frame, quality) for frame, quality in frames if not frame.is_encoded}
+    if len(distinct) < 2:
+        return
+    done = threading.Semaphore(0)
+    for frame, _ in distinct.values():
+        # Here, where nobody else wants the interpreter: a thread that waits for it is woken on the wrong processor.
+        frame.mark()
+    for frame, quality in distinct.values():
+        _encoders.submit(partial(_try_to_encode, frame, quality, done))
+    for _ in distinct:
+        done.acquire()
 
 
-def _try_to_encode(frame: Frame, quality: int) -> None:
-    with contextlib.suppress(InvalidEvent):  # whoever needs it meets the error again
-        frame.encode(quality)
+def _try_to_encode(frame: Frame, quality: int, done: threading.Semaphore) -> None:
+    try:
+        with contextlib.suppress(InvalidEvent):  # whoever needs it meets the error again
+            frame.encode(quality)
+    finally:
+        done.release()
 
 
 class Frames:

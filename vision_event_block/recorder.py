@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vision_event_block.backup.worker import BackupWorker
 from vision_event_block.draft import Composition, Draft, compose
 from vision_event_block.errors import InvalidEvent, StoreError, StoreUnavailable, VisionEventError
-from vision_event_block.frames import Frames, encode_beside
-from vision_event_block.images import OUTPUT_QUALITY
+from vision_event_block.frames import Frames, encode_together
 from vision_event_block.keyring import Keyring, fingerprint
 from vision_event_block.receipt import Receipt
 from vision_event_block.settings import Settings, event_store_place
@@ -120,8 +119,6 @@ class Recorder:
             return [
                 Receipt.refused(StoreUnavailable("This recorder was closed: make a new one.")) for _ in drafts
             ]
-        if wait_for != "nothing":
-            _encode_beside(drafts)
         compositions: list[Composition | Receipt] = [self._compose(draft) for draft in drafts]
         good = [item for item in compositions if isinstance(item, Composition)]
         receipts = iter(self._record(good, wait_for, api_key, event_store_url) if good else [])
@@ -302,7 +299,13 @@ class Recorder:
                 return [
                     Receipt.of(composition, "Handed over to be recorded.") for composition in compositions
                 ]
-            recorded = self.record_events([composition.new_event(route) for composition in compositions])
+            lease = self._worker.lease(route) if wait_for == "delivery" else None
+            encode_together(frame for composition in compositions for frame in composition.qualities())
+            recorded = self.record_events(
+                [composition.new_event(route, lease) for composition in compositions]
+            )
+            if lease is not None:
+                self._worker.carry(route, lease, recorded)
             receipts = [
                 self._on_disk(composition, answer, route)
                 for composition, answer in zip(compositions, recorded, strict=True)
@@ -361,18 +364,3 @@ class Recorder:
     def _confirmed(self, receipt: Receipt, state: State, reason: str, route: Route) -> Receipt:
         waits = reason or self._worker.waits_for(route) or "the destination has not answered yet"
         return receipt.confirmed(state, waits)
-
-
-def _encode_beside(drafts: Sequence[Draft]) -> None:
-    """Has other threads begin with the second image of each, while the caller does the first.
-
-    Only for somebody who waits: beside a step that went on they would take its processor.
-    """
-    encode_beside(
-        (draft.output_image, OUTPUT_QUALITY)
-        for draft in drafts
-        # A frame that is both is encoded once, for its better use.
-        if draft.output_image is not None
-        and draft.image is not None
-        and draft.output_image is not draft.image
-    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
+from vision_event_block.pool import Pool
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.model import NewEvent, Recorded, refusal_of
 
@@ -53,6 +57,7 @@ class Writer:
         self._jobs: SimpleQueue[Job] = SimpleQueue()
         self._lock = threading.Lock()
         self._committing = threading.Lock()
+        self._pool = Pool(max((os.cpu_count() or 1) - 1, 1), "prepare")
         self._held = 0
         self._thread: threading.Thread | None = None
         self._complaint = ""
@@ -75,7 +80,7 @@ class Writer:
                 self._commit([(job, events)])
             finally:
                 self._committing.release()
-            self._recorded()
+            self._tell([(job, events)])
         else:
             self.submit(job)
         try:
@@ -109,12 +114,12 @@ class Writer:
         while True:
             group = self._take()
             # What takes long is done before anybody else is kept from committing.
-            prepared = [(job, events) for job in group if (events := self._prepare(job)) is not None]
+            prepared = self._prepare_all(group)
             with self._committing:
                 self._commit(prepared)
             with self._lock:
                 self._held -= sum(job.bytes for job in group)
-            self._after_commit()
+            self._after_commit(prepared)
 
     def _take(self) -> list[Job]:
         group = [self._jobs.get()]
@@ -131,6 +136,27 @@ class Writer:
             except Empty:
                 break
         return group
+
+    def _prepare_all(self, group: Sequence[Job]) -> list[tuple[Job, Sequence[NewEvent]]]:
+        """The jobs that could be made ready, by as many threads as there are processors."""
+        waiting = deque(group)
+        ready: dict[int, Sequence[NewEvent]] = {}
+        done = threading.Semaphore(0)
+
+        def work() -> None:
+            with contextlib.suppress(IndexError):  # none is left
+                while True:
+                    job = waiting.popleft()
+                    if (events := self._prepare(job)) is not None:
+                        ready[id(job)] = events
+                    done.release()
+
+        for _ in group[1:]:
+            self._pool.submit(work)
+        work()
+        for _ in group:
+            done.acquire()
+        return [(job, ready[id(job)]) for job in group if id(job) in ready]
 
     def _prepare(self, job: Job) -> Sequence[NewEvent] | None:
         try:
@@ -166,10 +192,15 @@ class Writer:
             logger.error("Events lost, not recorded: %s: %s", ", ".join(event.id for event in events), error)
         job.done.set_exception(error)
 
-    def _after_commit(self) -> None:
+    def _tell(self, prepared: Sequence[tuple[Job, Sequence[NewEvent]]]) -> None:
+        """Says that there is something new, unless whoever recorded it delivers it at once."""
+        if any(event.lease is None for _, events in prepared for event in events):
+            self._recorded()
+
+    def _after_commit(self, prepared: Sequence[tuple[Job, Sequence[NewEvent]]]) -> None:
         """What may be done while nobody waits. It must not end this thread, whatever it is."""
         try:
-            self._recorded()
+            self._tell(prepared)
             if self._jobs.empty():
                 self._store.tidy()
             self._complaint = ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from vision_event_block import backoff
 from vision_event_block.backup import policy, worker
 from vision_event_block.recorder import Recorder
+from vision_event_block.store.sqlite import segments
 
 
 def a_picture(stream: str, number: int, size: int = 24) -> np.ndarray:
@@ -55,6 +57,17 @@ def hasten(set_value: Callable[[Any, str, float], None] = setattr) -> None:
     set_value(backoff, "LONGEST_DELAY", 0.3)
     set_value(policy, "AUTHENTICATION_PROBE", 0.2)
     set_value(worker, "LEASE", 1.5)
+
+
+@contextlib.contextmanager
+def small_segments() -> Iterator[None]:
+    """Stores that are opened now write every image beside the database, and a few fill a segment."""
+    usual = segments._LARGE, segments._SEGMENT_BYTES
+    segments._LARGE, segments._SEGMENT_BYTES = 1, 10_000
+    try:
+        yield
+    finally:
+        segments._LARGE, segments._SEGMENT_BYTES = usual
 
 
 def main(stream: str, count: int, wait_for: str) -> None:

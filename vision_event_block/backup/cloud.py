@@ -56,6 +56,7 @@ class CloudDestination:
 
     def close(self) -> None:
         self._client.close()
+        self._uploads.close()
 
 
 def _sort_out(

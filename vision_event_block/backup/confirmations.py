@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from vision_event_block.store.interface import EventStore
 from vision_event_block.store.model import State
@@ -19,10 +19,18 @@ class Confirmations:
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._settled = threading.Condition()
+        self._waiting = 0
+        self._announced = 0
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits."""
+        return self._waiting > 0
 
     def announce(self) -> None:
         """Something was settled."""
         with self._settled:
+            self._announced += 1
             self._settled.notify_all()
 
     def wait(self, event_ids: Iterable[str], timeout: float) -> dict[str, tuple[State, str]]:
@@ -31,11 +39,21 @@ class Confirmations:
         Raises:
             StoreError: If the store cannot be read.
         """
-        deadline = time.monotonic() + timeout
+        with self._settled:
+            self._waiting += 1
+        try:
+            return self._wait(list(event_ids), time.monotonic() + timeout)
+        finally:
+            with self._settled:
+                self._waiting -= 1
+
+    def _wait(self, event_ids: Sequence[str], deadline: float) -> dict[str, tuple[State, str]]:
         while True:
+            announced = self._announced
             states = {event_id: self._store.state(event_id) or ("pending", "") for event_id in event_ids}
             left = deadline - time.monotonic()
             if left <= 0 or all(state != "pending" for state, _ in states.values()):
                 return states
             with self._settled:
-                self._settled.wait(min(left, _POLL))
+                if announced == self._announced:  # or it was settled just now
+                    self._settled.wait(min(left, _POLL))

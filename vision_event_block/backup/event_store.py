@@ -11,7 +11,7 @@ from vision_event_block.backup.contents import images_of
 from vision_event_block.backup.destination import Settle
 from vision_event_block.backup.judgement import Judgement
 from vision_event_block.backup.policy import Trouble
-from vision_event_block.device_event import to_device_event
+from vision_event_block.device_event import device_json
 from vision_event_block.errors import DeliveryError, InvalidEvent, StoreError
 from vision_event_block.pool import Pool
 from vision_event_block.store.interface import EventStore
@@ -77,11 +77,15 @@ class EventStoreDestination:
     def _send(self, event: Claimed) -> str:
         files = {place: image.data for place, image in images_of(self._store, event.images).items()}
         try:
-            body = to_device_event(event.parsed(), files)
+            body = device_json(event.parsed(), files)
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise InvalidEvent(f"its record in the event store is damaged: {error}") from error
         exchange = self._transport.send(
-            "POST", _PATH, self._transport.base_url + _PATH, body=body, headers={"Idempotency-Key": event.id}
+            "POST",
+            _PATH,
+            self._transport.base_url + _PATH,
+            data=body,
+            headers={"Idempotency-Key": event.id, "Content-Type": "application/json"},
         )
         created = self._transport.parse(_Created, exchange)
         status = exchange.response.status_code

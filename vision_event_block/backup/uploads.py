@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -42,6 +42,12 @@ class Uploads:
         self._store = store
         self._route = route
         self._pool = pool
+        # Not the threads of the uploads: where all of those hang, what came back is noted all the same.
+        self._notes = Pool(1, "notes")
+
+    def close(self) -> None:
+        """Lets its thread end."""
+        self._notes.close()
 
     def run(self, digests: Iterable[str]) -> Generator[Uploaded, None, None]:
         """Uploads those images that are not at the destination yet, in the order given.
@@ -55,11 +61,12 @@ class Uploads:
         done.waiting = len(missing)
         answers: SimpleQueue[Answer] = SimpleQueue()
         stop = threading.Event()
+        notes = _Notes(self._store, self._route, self._notes)
         for sha256 in missing:
             self._pool.submit(partial(self._upload, sha256, stop, answers))
         try:
             while done.waiting:
-                self._take(_all_there_is(answers, done.waiting), done)
+                self._take(_all_there_is(answers, done.waiting), done, notes)
                 if done.trouble is not None:
                     stop.set()
                 yield done
@@ -68,14 +75,15 @@ class Uploads:
         finally:
             stop.set()
             while done.waiting:
-                self._take(_all_there_is(answers, done.waiting), done)
+                self._take(_all_there_is(answers, done.waiting), done, notes)
+            notes.finish()
 
-    def _take(self, answers: Collection[Answer], done: Uploaded) -> None:
+    def _take(self, answers: Collection[Answer], done: Uploaded, notes: _Notes) -> None:
         done.waiting -= len(answers)
-        new = {sha256: answer for sha256, answer in answers if isinstance(answer, str)}
+        new = {sha256: answer for sha256, answer in answers if isinstance(answer, str) and answer}
         if new:
             done.source_ids.update(new)
-            self._store.queue.uploaded(self._route, new)
+            notes.take(new)
         for sha256, answer in answers:
             if isinstance(answer, DeliveryError) and answer.is_refusal:
                 done.refused[sha256] = str(answer)
@@ -100,6 +108,41 @@ class Uploads:
     def _send(self, image: StoredImage) -> str:
         metadata = json.loads(image.metadata) if image.metadata else None
         return self._client.upload_image(image, name=image.name, metadata=metadata).source_id
+
+
+class _Notes:
+    """Remembers source ids while the requests that need them are on their way already."""
+
+    def __init__(self, store: EventStore, route: Route, pool: Pool) -> None:
+        self._store = store
+        self._route = route
+        self._pool = pool
+        self._under_way = 0
+        self._outcomes: SimpleQueue[StoreError | None] = SimpleQueue()
+
+    def take(self, source_ids: Mapping[str, str]) -> None:
+        self._under_way += 1
+        self._pool.submit(partial(self._write, source_ids))
+
+    def finish(self) -> None:
+        """Waits until all are written.
+
+        Raises:
+            StoreError: If some could not be.
+        """
+        outcomes = [self._outcomes.get() for _ in range(self._under_way)]
+        for error in outcomes:
+            if error is not None:
+                raise error
+
+    def _write(self, source_ids: Mapping[str, str]) -> None:
+        outcome: StoreError | None = None
+        try:
+            self._store.queue.uploaded(self._route, source_ids)
+        except StoreError as error:
+            outcome = error
+        finally:
+            self._outcomes.put(outcome)
 
 
 def _all_there_is(answers: SimpleQueue[Answer], expected: int) -> list[Answer]:

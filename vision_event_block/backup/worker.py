@@ -20,7 +20,7 @@ from vision_event_block.keyring import Keyring
 from vision_event_block.pool import Pool
 from vision_event_block.settings import Settings
 from vision_event_block.store.interface import EventStore
-from vision_event_block.store.model import Circuit, Outcome, Route
+from vision_event_block.store.model import Circuit, Claimed, Lease, Outcome, Recorded, Route
 
 logger = logging.getLogger("vision_event_block")
 
@@ -36,8 +36,16 @@ _LOOK_APART = 0.01
 # With a full claim behind it there is a backlog, and a second one travels while the first one's answers do.
 _CLAIMS_AT_ONCE = 2
 
-# A route and the number of a claim that is under way on it.
-Lane = tuple[Route, int]
+# Where so many events come at once, the next ones gather for as long as this since the last claim: fewer and
+# fuller batches for all but the same time on the way.
+_MANY = 10
+_GATHER = 0.5
+# Who waits for a delivery has it begun at once. As many more wait in the queue, where they share requests,
+# and leave threads to other routes.
+_EXPRESS = 4
+
+# A route, and which of the claims that are under way on it: its number, or its token if it is express.
+Lane = tuple[Route, "int | str"]
 
 
 class BackupWorker:
@@ -89,6 +97,7 @@ class BackupWorker:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
+            self._rest_until.clear()
             self.notify()
             time.sleep(min(left, 0.02))
         return True
@@ -127,6 +136,30 @@ class BackupWorker:
             and self._store.backup_switch().is_on
             and self._destinations.can_reach(route)
         )
+
+    def lease(self, route: Route) -> Lease | None:
+        """A lease for events that are recorded now and carried at once; None if they had better queue.
+
+        Raises:
+            StoreError: If the store cannot be read.
+        """
+        express = sum(isinstance(which, str) for _, which in list(self._tokens))
+        if express >= _EXPRESS or self._stopping.is_set() or not self.can_deliver(route):
+            return None
+        return None if self._store.queue.circuit(route).failures else Lease(uuid4().hex, LEASE)
+
+    def carry(self, route: Route, lease: Lease, recorded: Sequence[Recorded]) -> None:
+        """Delivers events that were recorded under this lease, past the queue, and all others in it."""
+        events = [answer.claimed for answer in recorded if answer.claimed is not None]
+        if events:
+            lane = (route, lease.token)
+            self._tokens[lane] = lease.token
+            self._pool.submit(partial(self._carry, lane, Circuit(), events))
+        if len(events) < len(recorded):
+            # Somebody waits for what is left to the queue: nothing is to gather there any longer.
+            self._rest_until.pop(route, None)
+        if len(events) < len(recorded) or not self._threads:
+            self.notify()
 
     def _can_deliver(self) -> bool:
         try:
@@ -184,17 +217,28 @@ class BackupWorker:
                 self._tokens[lane] = uuid4().hex
                 self._pool.submit(partial(self._carry, lane, circuit))
 
-    def _carry(self, lane: Lane, circuit: Circuit) -> None:
+    def _carry(self, lane: Lane, circuit: Circuit, events: Sequence[Claimed] | None = None) -> None:
         route, _ = lane
         rest = _POLL
+        began = time.monotonic()
         try:
-            rest = 0.0 if self._work_on(route, circuit, self._tokens[lane]) else _REST
+            settled = self._work_on(route, circuit, self._tokens[lane], events)
+            rest = self._pause(route, settled, time.monotonic() - began)
         except StoreError as error:
             logger.warning("Backup to %s waits: %s", route.destination, error)
         finally:
-            self._rest_until[route] = time.monotonic() + rest
+            if events is None:
+                self._rest_until[route] = time.monotonic() + rest
             del self._tokens[lane]
             self._wake.set()
+
+    def _pause(self, route: Route, settled: int, took: float) -> float:
+        """Seconds until it is worth claiming again."""
+        if not settled:
+            return _REST
+        if settled < _MANY or route in self._backlogged or self.confirmations.awaited:
+            return 0.0
+        return max(_GATHER - took, 0.0)
 
     def _idle_time(self) -> float:
         """Seconds until there may be something to do that nobody will tell."""
@@ -214,12 +258,23 @@ class BackupWorker:
             return _POLL
         return min(moments)
 
-    def _work_on(self, route: Route, circuit: Circuit, token: str) -> int:
-        """One claim of one route. Returns how many events were settled."""
+    def _claim(self, route: Route, circuit: Circuit, token: str) -> Sequence[Claimed]:
         probing = circuit.failures >= PROBE_AFTER
         if probing:
             # Everybody else keeps away while one event is risked.
             self._store.queue.trip(route, circuit.failures, LEASE, circuit.reason)
+        events = self._store.queue.claim(route, token, LEASE, 1 if probing else MAX_BATCH)
+        if len(events) == MAX_BATCH:
+            self._backlogged.add(route)
+            self._wake.set()
+        else:
+            self._backlogged.discard(route)
+        return events
+
+    def _work_on(
+        self, route: Route, circuit: Circuit, token: str, events: Sequence[Claimed] | None = None
+    ) -> int:
+        """Delivers these events of one route, or what can be claimed. Returns how many were settled."""
         ids: dict[int, str] = {}
         settled = 0
         trouble: Trouble | None = None
@@ -236,13 +291,8 @@ class BackupWorker:
             self.confirmations.announce()
 
         try:
-            events = self._store.queue.claim(route, token, LEASE, 1 if probing else MAX_BATCH)
+            events = self._claim(route, circuit, token) if events is None else events
             ids = {event.seq: event.id for event in events}
-            if len(events) == MAX_BATCH:
-                self._backlogged.add(route)
-                self._wake.set()
-            else:
-                self._backlogged.discard(route)
             if events:
                 destination: Destination = self._destinations.of(route)
                 trouble = destination.deliver(events, settle)

@@ -150,6 +150,10 @@ class Queue(Protocol):
         """Routes that have pending events, with the state of each."""
         ...
 
+    def circuit(self, route: Route) -> Circuit:
+        """The state of one route, whether anything is pending on it or not."""
+        ...
+
     def trip(self, route: Route, failures: int, open_for: float, reason: str) -> None:
         """Opens the circuit of a route for `open_for` seconds."""
         ...

@@ -38,6 +38,14 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Lease:
+    """What an event is held by until it is settled, released, or so many seconds have passed."""
+
+    token: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class NewEvent:
     """An event to record.
 
@@ -48,6 +56,8 @@ class NewEvent:
         classes: What was found in the images, to be listed by.
         known_images: SHA-256 of pictures that are in the store already, by (position, role).
         replaces: Whether it takes the place of an event that has its id.
+        lease: Has it claimed in the same transaction, for somebody who delivers it at once. An event that
+            is pending already, or shows an image that is, keeps to the queue: it may be under way.
     """
 
     id: str
@@ -60,6 +70,7 @@ class NewEvent:
     classes: frozenset[str] = frozenset()
     known_images: Mapping[tuple[int, Role], str] = field(default_factory=dict)
     replaces: bool = False
+    lease: Lease | None = None
 
     @classmethod
     def of(
@@ -68,6 +79,7 @@ class NewEvent:
         route: Route,
         images: Mapping[tuple[int, Role], EncodedImage],
         replaces: bool = False,
+        lease: Lease | None = None,
     ) -> NewEvent:
         """The event as the store takes it. Source ids in it name images that are in the store already."""
         event, known_images = _without_source_ids(event)
@@ -82,6 +94,7 @@ class NewEvent:
             classes=event.classes(),
             known_images=known_images,
             replaces=replaces,
+            lease=lease,
         )
 
     def digests(self) -> dict[tuple[int, Role], str]:
@@ -106,12 +119,14 @@ class Recorded:
     Attributes:
         is_new: False for an id that was in the store already.
         is_same: Whether the event in the store was this one to the letter.
+        claimed: The event in the hands of its lease, if it was granted.
     """
 
     id: str
     state: State
     is_new: bool
     is_same: bool = False
+    claimed: Claimed | None = None
 
 
 @dataclass(frozen=True)

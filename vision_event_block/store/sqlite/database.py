@@ -14,6 +14,7 @@ Settings that differ from SQLite's defaults, each for a measured reason:
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sqlite3
@@ -25,7 +26,8 @@ from pathlib import Path
 
 from vision_event_block.errors import StoreCorrupt, StoreError, StoreFull, StoreTooNew, StoreUnavailable
 from vision_event_block.store.sqlite.ballast import Ballast
-from vision_event_block.store.sqlite.queries import schema_steps
+from vision_event_block.store.sqlite.queries import SQL, schema_steps
+from vision_event_block.store.sqlite.segments import SPARSE, SUFFIX, Segments
 
 try:
     import fcntl
@@ -37,6 +39,8 @@ logger = logging.getLogger("vision_event_block")
 PAGE_SIZE = 4096
 _WAL_LIMIT = 4 * 1024 * 1024
 _SHRINK_STEPS = 50
+# Nobody waits longer than for so many to be moved.
+_SEGMENTS_AT_ONCE = 4
 # No release has or will have so high a schema version.
 _OF_NO_RELEASE = 10_000
 SET_ASIDE = ".corrupt-"
@@ -58,6 +62,7 @@ class Database:
         self.path = path
         self.max_pages = max(max_bytes // PAGE_SIZE, 64)
         self.ballast = Ballast(path)
+        self.segments = Segments(path, max_bytes)
         self._threads = threading.RLock()
         self._reads = threading.Lock()
         self._writer: sqlite3.Connection | None = None
@@ -74,8 +79,10 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                self.segments.sync()
                 connection.execute("COMMIT")
             except BaseException:
+                self.segments.forget()
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
@@ -103,7 +110,7 @@ class Database:
     def require_room(self, size: int) -> None:
         """Raises StoreFull if the disk has no room for so many bytes more."""
         if self.path.parent.exists() and not self.ballast.has_room_beside(size):
-            raise self._full("its disk has no room left")
+            raise self.full("its disk has no room left")
 
     def tidy(self) -> None:
         """Moves the log into the database once it is large."""
@@ -113,6 +120,25 @@ class Database:
         with self._exclusive() as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             self.ballast.restore()
+
+    def free_segments(self, share: float = SPARSE) -> int:
+        """Gives the room of deleted images back to the disk; returns how many segments went.
+
+        Args:
+            share: A segment of whose bytes fewer than this share are alive is moved together with others.
+        """
+        freed = 0
+        for _ in range(_SEGMENTS_AT_ONCE):
+            with self.transaction() as connection:
+                dead = self.segments.free(connection)
+            self.segments.unlink(dead)
+            freed += len(dead)
+            # On a full disk there is no room to move anything to.
+            with contextlib.suppress(StoreFull), self.transaction() as connection:
+                if self.segments.compact(connection, share):
+                    continue
+            break
+        return freed
 
     def shrink(self) -> None:
         """Gives free pages and the log back to the disk, in steps for which nobody waits long."""
@@ -159,7 +185,7 @@ class Database:
             if "full" in text:
                 # The next write has the room; those that only add are refused before they take it.
                 self.ballast.release()
-                raise self._full(text) from error
+                raise self.full(text) from error
             if _is_damage(error):
                 raise StoreCorrupt(f"The event store {self.path} is damaged ({text}).") from error
             raise StoreUnavailable(
@@ -167,12 +193,16 @@ class Database:
                 "writable, or set VISION_EVENTS_STORE to another place."
             ) from error
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self.ballast.release()
+                raise self.full(error.strerror or str(error)) from error
             raise StoreUnavailable(
                 f"The event store {self.path} cannot be used ({error.strerror or error}). Check that the folder "
                 "can be created and written to, or set VISION_EVENTS_STORE to another place."
             ) from error
 
-    def _full(self, reason: str) -> StoreFull:
+    def full(self, reason: str) -> StoreFull:
+        """The error of a store without room, for this reason."""
         return StoreFull(
             f"The event store {self.path} is full ({reason}). Free space on its disk, raise "
             "VISION_EVENTS_MAX_BYTES, or let the backup deliver what is pending."
@@ -214,9 +244,12 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         self._forget()
         is_new = not self.path.exists()
+        if is_new:
+            self._keep_what_is_of_another()
         try:
             writer = self._writer = self._connect()
             self._prepare(writer)
+            self.segments.unlink_all_but({number for (number,) in writer.execute(SQL["segments"]).fetchall()})
             self._reader = self._connect()
         except BaseException:
             self._forget()
@@ -276,10 +309,8 @@ class Database:
     def _set_aside(self, error: Exception) -> StoreCorrupt:
         """Keeps a damaged file for inspection, so that recording goes on in a new one."""
         self._forget()
-        aside = self.path.with_name(
-            f"{self.path.name}{SET_ASIDE}{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}"
-        )
-        for suffix in ("", "-wal", "-shm"):
+        aside = self._aside()
+        for suffix in ("", "-wal", "-shm", SUFFIX):
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
         message = (
@@ -288,6 +319,15 @@ class Database:
         )
         logger.error(message)
         return StoreCorrupt(message)
+
+    def _aside(self) -> Path:
+        """A name for what was the store and is so no more."""
+        return self.path.with_name(f"{self.path.name}{SET_ASIDE}{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
+
+    def _keep_what_is_of_another(self) -> None:
+        """Somebody took the database away and left its images: a new one does not write over them."""
+        with contextlib.suppress(FileNotFoundError):
+            self.segments.folder.rename(f"{self._aside()}{SUFFIX}")
 
     def _forget(self) -> None:
         with self._reads:

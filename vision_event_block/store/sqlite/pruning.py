@@ -14,6 +14,8 @@ _AT_ONCE = 100
 # Nobody waits longer than for one of these; what is left is done the next time.
 _ROUNDS = 50
 _HIGH_WATER, _LOW_WATER = 0.9, 0.8
+# Where there is no room, hardly a byte may be left to the dead.
+_NEARLY_ALL = 0.9
 _DAY = 86_400.0
 _FREE_PAGES_KEPT = 64 * 1024 * 1024 // PAGE_SIZE
 
@@ -26,8 +28,10 @@ class Pruning:
         self._quota = quota
         self._clock = clock
 
-    def check_records(self, connection: sqlite3.Connection) -> None:
-        """Raises StoreFull if the transaction leaves more events than there may be."""
+    def check_quota(self, connection: sqlite3.Connection) -> None:
+        """Raises StoreFull if the transaction leaves more bytes or events than there may be."""
+        if used_bytes(connection) > self._database.max_pages * PAGE_SIZE:
+            raise self._database.full("its quota is used up")
         (kept,) = connection.execute(SQL["kept"]).fetchone()
         if kept > self._quota.records:
             raise StoreFull(
@@ -36,11 +40,12 @@ class Pruning:
             )
 
     def make_room(self, size: int) -> int:
-        """Removes some delivered events for good; returns how many."""
+        """Frees what can be freed: some delivered events, for good, and segments. Returns how many, 0 if nothing."""
         try:
             dropped = self._delete("prunable", {"limit": _AT_ONCE})
         except StoreFull:  # deleting writes first; now the reserve is there to write in
             dropped = self._delete("prunable", {"limit": _AT_ONCE})
+        dropped += self._database.free_segments(_NEARLY_ALL)
         # Under the quota free pages are used again; a full disk needs them back.
         if dropped and not self._database.ballast.has_room_beside(size):
             self._database.shrink()
@@ -57,6 +62,7 @@ class Pruning:
         with self._database.transaction() as connection:
             connection.execute(SQL["delete_unclaimed"], {"now": self._clock(), "limit": _AT_ONCE})
             connection.execute(SQL["settle_claimed"], {"now": self._clock()})
+        self._database.free_segments()
         with self._database.reading() as connection:
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()
         if free > _FREE_PAGES_KEPT:
@@ -70,6 +76,7 @@ class Pruning:
         for _ in range(_ROUNDS):
             more = self._delete(query, arguments)
             dropped += more
+            self._database.free_segments()
             if more < _AT_ONCE or until():
                 break
         return dropped
@@ -86,10 +93,11 @@ class Pruning:
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
-    """Room that events and images take in the file."""
+    """Room that events and images take, in the database and beside it."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    return (int(pages) - int(free)) * PAGE_SIZE
+    (in_segments,) = connection.execute(SQL["segment_bytes"]).fetchone()
+    return (int(pages) - int(free)) * PAGE_SIZE + int(in_segments)
 
 
 def delete(connection: sqlite3.Connection, events: Iterable[int], now: float) -> None:

@@ -22,16 +22,45 @@ INSERT INTO use_case (id, name, created_at, updated_at) VALUES (:use_case, :use_
 ON CONFLICT (id) DO NOTHING;
 
 -- name: insert_image
-INSERT INTO image (sha256, content_type, width, height, data)
-VALUES (:sha256, :content_type, :width, :height, :data)
-ON CONFLICT (sha256) DO NOTHING;
+INSERT INTO image (sha256, content_type, width, height, segment, start, size, data)
+VALUES (:sha256, :content_type, :width, :height, :segment, :start, :size, :data);
 
 -- name: upload_image
-INSERT INTO image (sha256, content_type, width, height, data, name, metadata, keep_until)
-VALUES (:sha256, :content_type, :width, :height, :data, :name, :metadata, :keep_until)
-ON CONFLICT (sha256) DO UPDATE
-SET keep_until = max(keep_until, excluded.keep_until),
-    name = coalesce(excluded.name, name), metadata = coalesce(excluded.metadata, metadata);
+UPDATE image
+SET keep_until = max(keep_until, :keep_until), name = coalesce(:name, name), metadata = coalesce(:metadata, metadata)
+WHERE sha256 = :sha256;
+
+-- name: last_segment
+SELECT number, size FROM segment ORDER BY number DESC LIMIT 1;
+
+-- name: add_segment
+INSERT INTO segment (number) VALUES (:number);
+
+-- name: grow_segment
+UPDATE segment SET size = :size WHERE number = :number;
+
+-- name: dead_segments
+SELECT number FROM segment WHERE alive = 0 AND size > 0;
+
+-- name: delete_segment
+DELETE FROM segment WHERE number = :number;
+
+-- name: sparse_segment
+SELECT number FROM segment
+WHERE alive > 0 AND alive < size * :share AND number < (SELECT max(number) FROM segment)
+ORDER BY CAST(alive AS REAL) / size LIMIT 1;
+
+-- name: images_in
+SELECT sha256, segment, start, size FROM image WHERE segment = :segment;
+
+-- name: move_image
+UPDATE image SET segment = :segment, start = :start WHERE sha256 = :sha256;
+
+-- name: segments
+SELECT number FROM segment;
+
+-- name: segment_bytes
+SELECT coalesce(sum(size), 0) FROM segment;
 
 -- name: has_image
 SELECT 1 FROM image WHERE sha256 = :sha256;
@@ -83,6 +112,9 @@ WHERE seq IN (
     SELECT seq FROM (SELECT seq FROM claimable ORDER BY seq DESC LIMIT :limit / 2)
 )
 RETURNING seq, id, use_case, body, attempts;
+
+-- name: grant
+UPDATE event SET lease_token = :token, lease_until = :until WHERE seq = :seq;
 
 -- name: another_boot
 UPDATE boot SET id = :id WHERE id <> :id;
@@ -136,7 +168,7 @@ UPDATE event SET lease_token = NULL, lease_until = 0 WHERE lease_token = :token;
 UPDATE event SET lease_until = :until WHERE lease_token = :token;
 
 -- name: image
-SELECT data, content_type, width, height, name, metadata FROM image WHERE sha256 = :sha256;
+SELECT content_type, width, height, name, metadata, segment, start, size, data FROM image WHERE sha256 = :sha256;
 
 -- name: source_id
 SELECT source_id FROM upload
@@ -162,6 +194,9 @@ WITH RECURSIVE route (destination, credential) AS (
 )
 SELECT destination, credential, coalesce(failures, 0), coalesce(open_until, 0), coalesce(reason, '')
 FROM route LEFT JOIN circuit USING (destination, credential);
+
+-- name: circuit
+SELECT failures, open_until, reason FROM circuit WHERE destination = :destination AND credential = :credential;
 
 -- name: trip
 INSERT INTO circuit (destination, credential, failures, open_until, reason)
@@ -307,7 +342,7 @@ SELECT rowid, sha256 FROM image NOT INDEXED WHERE rowid > :place ORDER BY rowid 
 SELECT rowid, sha256 FROM image NOT INDEXED WHERE rowid < :place ORDER BY rowid DESC LIMIT 1;
 
 -- name: salvage_image
-SELECT data, content_type, width, height FROM image NOT INDEXED WHERE rowid = :place;
+SELECT content_type, width, height, segment, start, size, data FROM image NOT INDEXED WHERE rowid = :place;
 
 -- name: salvage_images_of
 SELECT position, role, sha256 FROM event_image INDEXED BY event_image_by_image WHERE event_seq = :seq;

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 
-from vision_event_block.store.model import Circuit, Claimed, Outcome, Route
+from vision_event_block.store.model import Circuit, Claimed, Lease, Outcome, Route
 from vision_event_block.store.sqlite.database import Database
 from vision_event_block.store.sqlite.queries import SQL
 from vision_event_block.store.sqlite.rows import columns_of, count, happened, images_of
@@ -36,13 +37,22 @@ class SQLiteQueue:
             "horizon": _HORIZON,
         }
         with self._database.transaction() as connection:
-            if connection.execute(SQL["another_boot"], {"id": self._boot}).rowcount:
-                connection.execute(SQL["forget_ticks"])
+            self._forget_another_boot(connection)
             rows = sorted(connection.execute(SQL["claim"], arguments).fetchall())
             return [
                 Claimed(seq, event_id, use_case, body, attempts, images_of(connection, seq))
                 for seq, event_id, use_case, body, attempts in rows
             ]
+
+    def grant(self, connection: sqlite3.Connection, seq: int, lease: Lease) -> None:
+        """Claims one event in the transaction that records it."""
+        self._forget_another_boot(connection)
+        row = {"seq": seq, "token": lease.token, "until": self._ticks() + lease.seconds}
+        connection.execute(SQL["grant"], row)
+
+    def _forget_another_boot(self, connection: sqlite3.Connection) -> None:
+        if connection.execute(SQL["another_boot"], {"id": self._boot}).rowcount:
+            connection.execute(SQL["forget_ticks"])
 
     def settle(self, token: str, outcomes: Iterable[Outcome]) -> list[int]:
         now, ticks = self._clock(), self._ticks()
@@ -100,6 +110,11 @@ class SQLiteQueue:
         with self._database.reading() as connection:
             rows = connection.execute(SQL["routes"]).fetchall()
         return {Route(row[0], row[1]): Circuit(*row[2:]) for row in rows}
+
+    def circuit(self, route: Route) -> Circuit:
+        with self._database.reading() as connection:
+            row = connection.execute(SQL["circuit"], columns_of(route)).fetchone()
+        return Circuit(*row) if row else Circuit()
 
     def trip(self, route: Route, failures: int, open_for: float, reason: str) -> None:
         row = {

@@ -21,6 +21,7 @@ from vision_event_block.images import EncodedImage
 from vision_event_block.store.model import HERE, NewEvent, Role, Route
 from vision_event_block.store.sqlite.database import PAGE_SIZE, SET_ASIDE, Database, as_text
 from vision_event_block.store.sqlite.queries import SQL
+from vision_event_block.store.sqlite.segments import SUFFIX, Place, Segments
 
 logger = logging.getLogger("vision_event_block")
 
@@ -39,7 +40,16 @@ Row = tuple[Any, ...]
 def set_aside_files(path: Path) -> list[Path]:
     """Damaged files that a store left behind and nobody has saved the events of, the oldest first."""
     found = path.parent.glob(f"{path.name}{SET_ASIDE}*")
-    return sorted(file for file in found if not file.name.endswith((SALVAGED, _REPAIRED, "-wal", "-shm")))
+    return sorted(
+        file for file in found if not file.name.endswith((SALVAGED, _REPAIRED, SUFFIX, "-wal", "-shm"))
+    )
+
+
+def set_saved(damaged: Path) -> None:
+    """Marks a damaged file as one of which everything readable was saved."""
+    for suffix in (SUFFIX, ""):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{damaged}{suffix}").rename(f"{damaged}{SALVAGED}{suffix}")
 
 
 def readable_events(damaged: Path) -> Iterator[NewEvent]:
@@ -55,7 +65,7 @@ def readable_events(damaged: Path) -> Iterator[NewEvent]:
                     "The event %s in the damaged event store %s is lost: %s", event_id, damaged, error
                 )
                 continue
-            images = _images(connection, seq, event, places)
+            images = _images(connection, seq, event, places, Segments(damaged, 0))
             yield NewEvent.of(
                 event if images else event.without_images(), Route(destination, credential), images
             )
@@ -116,14 +126,20 @@ def _rows(connection: sqlite3.Connection, table: str) -> Iterator[Row]:
     first, last = 0, _LAST
     with contextlib.suppress(sqlite3.Error):
         while row := _row(connection, f"salvage_{table}_after", first):
+            if row[0] <= first:  # a place that is damaged leads back, and would for ever
+                break
             yield row
             first = row[0]
-        return
+        else:
+            return
     with contextlib.suppress(sqlite3.Error):
         while (row := _row(connection, f"salvage_{table}_before", last)) and row[0] > first:
+            if row[0] >= last:
+                break
             yield row
             last = row[0]
-        return
+        else:
+            return
     for place in range(first + 1, min(last, first + _LOOKED_FOR)):
         with contextlib.suppress(sqlite3.Error):
             if (row := _row(connection, f"salvage_{table}_after", place - 1)) and row[0] == place:
@@ -136,14 +152,20 @@ def _row(connection: sqlite3.Connection, query: str, place: int) -> Row | None:
 
 
 def _images(
-    connection: sqlite3.Connection, seq: int, event: VisionEvent, places: Mapping[str, int]
+    connection: sqlite3.Connection,
+    seq: int,
+    event: VisionEvent,
+    places: Mapping[str, int],
+    segments: Segments,
 ) -> dict[tuple[int, Role], EncodedImage]:
     images: dict[tuple[int, Role], EncodedImage] = {}
     for position, role, sha256 in _digests(connection, seq):
-        with contextlib.suppress(sqlite3.Error, TypeError, KeyError, ValueError):
+        with contextlib.suppress(sqlite3.Error, TypeError, KeyError, ValueError, OSError):
             row = connection.execute(SQL["salvage_image"], {"place": places[sha256]}).fetchone()
-            data, content_type, width, height = row
+            content_type, width, height, segment, start, size, data = row
             _require_text(content_type)
+            if segment is not None:
+                data = segments.read(Place(segment, start, size))
             if hashlib.sha256(data).hexdigest() == sha256:
                 images[position, role] = EncodedImage(data, content_type, int(width), int(height), sha256)
                 continue

@@ -26,6 +26,13 @@ CREATE INDEX event_waiting ON event (captured_at) WHERE state = 'pending';
 CREATE INDEX event_rejected ON event (captured_at) WHERE state = 'rejected';
 CREATE INDEX event_of_use_case ON event (use_case, captured_at);
 
+-- Large images lie one after the other in files of this number, as far as they are not deleted.
+CREATE TABLE segment (
+    number  INTEGER PRIMARY KEY,
+    size    INTEGER NOT NULL DEFAULT 0,
+    alive   INTEGER NOT NULL DEFAULT 0
+);
+
 CREATE TABLE image (
     sha256        TEXT PRIMARY KEY,
     content_type  TEXT NOT NULL,
@@ -35,9 +42,25 @@ CREATE TABLE image (
     metadata      TEXT,
     -- An uploaded image waits until then for the event that shows it.
     keep_until    REAL NOT NULL DEFAULT 0,
-    data          BLOB NOT NULL
+    -- Either where it is in a segment, or the bytes themselves.
+    segment       INTEGER REFERENCES segment (number),
+    start         INTEGER,
+    size          INTEGER NOT NULL,
+    data          BLOB,
+    CHECK ((segment IS NULL) = (data IS NOT NULL))
 );
 CREATE INDEX image_kept ON image (keep_until) WHERE keep_until > 0;
+CREATE INDEX image_by_segment ON image (segment) WHERE segment IS NOT NULL;
+CREATE TRIGGER image_added AFTER INSERT ON image WHEN new.segment IS NOT NULL BEGIN
+    UPDATE segment SET alive = alive + new.size WHERE number = new.segment;
+END;
+CREATE TRIGGER image_deleted AFTER DELETE ON image WHEN old.segment IS NOT NULL BEGIN
+    UPDATE segment SET alive = alive - old.size WHERE number = old.segment;
+END;
+CREATE TRIGGER image_moved AFTER UPDATE OF segment ON image WHEN old.segment IS NOT NULL BEGIN
+    UPDATE segment SET alive = alive - old.size WHERE number = old.segment;
+    UPDATE segment SET alive = alive + new.size WHERE number = new.segment;
+END;
 
 CREATE TABLE event_image (
     event_seq  INTEGER NOT NULL REFERENCES event (seq) ON DELETE CASCADE,

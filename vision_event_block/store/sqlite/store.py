@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sqlite3
 import threading
@@ -10,12 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from vision_event_block.errors import StoreCorrupt, StoreError, StoreFull, UnknownImage
 from vision_event_block.images import EncodedImage
 from vision_event_block.store.model import (
     HERE,
+    Claimed,
     Counts,
     Latencies,
     NewEvent,
@@ -29,11 +28,12 @@ from vision_event_block.store.model import (
 from vision_event_block.store.sqlite import machine
 from vision_event_block.store.sqlite.catalog import SQLiteCatalog
 from vision_event_block.store.sqlite.database import Database
+from vision_event_block.store.sqlite.images import SQLiteImages
 from vision_event_block.store.sqlite.pruning import Pruning, delete, used_bytes
 from vision_event_block.store.sqlite.queries import SQL
 from vision_event_block.store.sqlite.queue import LATENCY_BOUNDS, SQLiteQueue
 from vision_event_block.store.sqlite.rows import columns_of, count, happened, images_of
-from vision_event_block.store.sqlite.salvage import SALVAGED, readable_events, set_aside_files
+from vision_event_block.store.sqlite.salvage import readable_events, set_aside_files, set_saved
 from vision_event_block.store.sqlite.use_cases import SQLiteUseCases
 
 logger = logging.getLogger("vision_event_block")
@@ -67,6 +67,7 @@ class SQLiteEventStore:
         self.use_cases = SQLiteUseCases(self._database, clock)
         self.queue = SQLiteQueue(self._database, clock, ticks, machine.this_boot())
         self._clock = clock
+        self._images = SQLiteImages(self._database)
         self._refused: Counter[Refusal] = Counter()
         self._refused_lock = threading.Lock()
 
@@ -102,8 +103,11 @@ class SQLiteEventStore:
         now = self._clock()
         with self._database.transaction() as connection:
             recorded = [self._insert(connection, event, now) for event in events]
-            self._pruning.check_records(connection)
-            return recorded
+            self._pruning.check_quota(connection)
+        for event in events:
+            for image in event.images.values():
+                self._images.recorded(image)
+        return recorded
 
     def _insert(self, connection: sqlite3.Connection, event: NewEvent, now: float) -> Recorded:
         state: State = "delivered" if event.route.destination == HERE else "pending"
@@ -130,16 +134,22 @@ class SQLiteEventStore:
             count(connection, **{before: -1})
             count(connection, **{state: 1})
             happened(connection, seq, "replaced", "", now)
-        self._attach(connection, event, seq, now)
-        return Recorded(event.id, state, is_new, is_same=is_new or comes_back)
+        images_are_new = self._attach(connection, event, seq, now)
+        claimed = None
+        if event.lease and is_new and images_are_new and state == "pending" and seq is not None:
+            self.queue.grant(connection, seq, event.lease)
+            claimed = Claimed(seq, event.id, event.use_case, event.body, 0, event.digests())
+        return Recorded(event.id, state, is_new, is_same=is_new or comes_back, claimed=claimed)
 
-    def _attach(self, connection: sqlite3.Connection, event: NewEvent, seq: int | None, now: float) -> None:
-        """Everything of an event that is not in its own row, in place of what was there."""
+    def _attach(self, connection: sqlite3.Connection, event: NewEvent, seq: int | None, now: float) -> bool:
+        """Everything of an event that is not in its own row, in place of what was there.
+
+        Returns whether none of its images was in the store before.
+        """
         before = set(images_of(connection, seq).values())
         for table in ("delete_event_images", "delete_classes"):
             connection.execute(SQL[table], {"seq": seq})
-        for image in event.images.values():
-            connection.execute(SQL["insert_image"], _row(image))
+        new = {image.sha256 for image in event.images.values() if self._images.insert(connection, image)}
         for (position, role), sha256 in event.digests().items():
             if connection.execute(SQL["has_image"], {"sha256": sha256}).fetchone() is None:
                 raise UnknownImage(
@@ -154,14 +164,18 @@ class SQLiteEventStore:
         for sha256 in before:
             connection.execute(SQL["delete_orphans"], {"sha256": sha256, "now": now})
         connection.execute(SQL["use_case_met"], {"use_case": event.use_case, "now": now})
+        return new == set(event.digests().values())
 
     def keep_image(self, image: EncodedImage, name: str | None, metadata: str | None) -> None:
-        row = {**_row(image), "name": name, "metadata": metadata, "keep_until": self._clock() + _UPLOADS_KEPT}
+        keep_until = self._clock() + _UPLOADS_KEPT
+        told = {"sha256": image.sha256, "name": name, "metadata": metadata, "keep_until": keep_until}
         while True:
             try:
                 self._database.require_room(len(image.data))
                 with self._database.transaction() as connection:
-                    connection.execute(SQL["upload_image"], row)
+                    self._images.insert(connection, image)
+                    connection.execute(SQL["upload_image"], told)
+                    self._pruning.check_quota(connection)
                 return
             except StoreFull:
                 if not self._pruning.make_room(len(image.data)):
@@ -172,12 +186,7 @@ class SQLiteEventStore:
             self._refused[reason] += number
 
     def image(self, sha256: str) -> StoredImage | None:
-        with self._database.reading() as connection:
-            row = connection.execute(SQL["image"], {"sha256": sha256}).fetchone()
-        # SQLite checks its pages only for their form: other bytes than were recorded must not be sent.
-        if row is None or hashlib.sha256(row[0]).hexdigest() != sha256:
-            return None
-        return StoredImage(*row)
+        return self._images.get(sha256)
 
     def state(self, event_id: str) -> tuple[State, str] | None:
         with self._database.reading() as connection:
@@ -216,6 +225,7 @@ class SQLiteEventStore:
                 # What had arrived stays counted as delivered, as when it is pruned.
                 if state != "delivered":
                     count(connection, dropped=1, **{state: -1})
+        self._database.free_segments()
         return dropped
 
     def switch_backup(self, is_on: bool) -> None:
@@ -233,7 +243,7 @@ class SQLiteEventStore:
         for damaged in set_aside_files(self.path):
             for event in readable_events(damaged):
                 saved += sum(answer.is_new for answer in self.record([event]))
-            damaged.rename(f"{damaged}{SALVAGED}")
+            set_saved(damaged)
             logger.warning("%d events of the damaged event store %s were saved.", saved, damaged)
         return saved
 
@@ -262,10 +272,3 @@ class SQLiteEventStore:
         except StoreError:
             with self._refused_lock:
                 self._refused.update(refused)
-
-
-def _row(image: EncodedImage) -> dict[str, Any]:
-    return {
-        "sha256": image.sha256, "content_type": image.content_type,
-        "width": image.width, "height": image.height, "data": image.data,
-    }  # fmt: skip
