@@ -21,7 +21,7 @@ from vision_event_block.receipt import Receipt
 from vision_event_block.settings import Settings, event_store_place
 from vision_event_block.store import open_store
 from vision_event_block.store.interface import EventStore
-from vision_event_block.store.model import CLOUD, HERE, NewEvent, Recorded, Route, State, refusal_of
+from vision_event_block.store.model import CLOUD, HERE, Lease, NewEvent, Recorded, Route, State, refusal_of
 from vision_event_block.writer import Job, Writer
 
 if TYPE_CHECKING:
@@ -299,23 +299,36 @@ class Recorder:
                 return [
                     Receipt.of(composition, "Handed over to be recorded.") for composition in compositions
                 ]
-            lease = self._worker.lease(route) if wait_for == "delivery" else None
-            encode_together(frame for composition in compositions for frame in composition.qualities())
-            recorded = self.record_events(
-                [composition.new_event(route, lease) for composition in compositions]
-            )
-            if lease is not None:
-                self._worker.carry(route, lease, recorded)
-            receipts = [
+            if wait_for == "delivery":
+                return self._deliver(compositions, route)
+            recorded = self._put(compositions, route)
+            return [
                 self._on_disk(composition, answer, route)
                 for composition, answer in zip(compositions, recorded, strict=True)
             ]
-            return self._confirm(receipts, route) if wait_for == "delivery" else receipts
         except VisionEventError as error:
             return [Receipt.refused(error) for _ in compositions]
         except Exception as error:  # a broken sink must not stop a production line
             logger.exception("Events could not be recorded.")
             return [Receipt.refused(error) for _ in compositions]
+
+    def _put(
+        self, compositions: Sequence[Composition], route: Route, lease: Lease | None = None
+    ) -> list[Recorded]:
+        """On disk, their frames encoded by all processors together."""
+        encode_together(frame for composition in compositions for frame in composition.qualities())
+        return self.record_events([composition.new_event(route, lease) for composition in compositions])
+
+    def _deliver(self, compositions: Sequence[Composition], route: Route) -> list[Receipt]:
+        with self._worker.express(route) as lease:
+            recorded = self._put(compositions, route, lease)
+            if lease is not None:
+                self._worker.carry(route, lease, recorded)
+        receipts = [
+            self._on_disk(composition, answer, route)
+            for composition, answer in zip(compositions, recorded, strict=True)
+        ]
+        return self._confirm(receipts, route)
 
     def _count_refused(self, error: Exception, number: int = 1) -> None:
         with contextlib.suppress(Exception):  # the settings may name no store at all

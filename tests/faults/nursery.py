@@ -6,13 +6,14 @@ write every id that was returned to them into a file, which outlives them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
 from pathlib import Path
 
-from tests.faults.driver import hasten, record_frame
+from tests.faults.driver import hasten, record_frame, small_segments
 from vision_event_block.recorder import Recorder
 
 CHILDREN = 2
@@ -36,8 +37,10 @@ def _fork(told: Path, stream: str) -> int:
     if child:
         return child
     file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    recorder = Recorder()
-    recorder.resume()
+    # One writes its images beside the database, the other into it.
+    with small_segments() if stream.endswith("-0") else contextlib.nullcontext():
+        recorder = Recorder()
+        recorder.resume()
     number = 0
     while True:
         event_id = record_frame(recorder, stream, number)

@@ -24,8 +24,9 @@ COMPILER = shutil.which("cc")
 
 
 @pytest.mark.skipif(COMPILER is None and not os.environ.get("CI"), reason="there is no C compiler")
+@pytest.mark.parametrize("images", ["inside", "beside"])
 @scales(30)
-def test_what_was_told_outlives_a_power_cut(tmp_path, make_recorder, ledger, scale):
+def test_what_was_told_outlives_a_power_cut(tmp_path, make_recorder, ledger, images, scale):
     """Recorded stays recorded, delivered stays delivered, images are whole, and the file is sound."""
     shim, folder, journal = tmp_path / "journal.so", tmp_path / "device", tmp_path / "journal"
     subprocess.run(
@@ -34,14 +35,18 @@ def test_what_was_told_outlives_a_power_cut(tmp_path, make_recorder, ledger, sca
     )
     folder.mkdir()
     subprocess.run(
-        [sys.executable, "-m", "tests.faults.power.recording", folder, str(60 * min(scale, 5))], cwd=ROOT, check=True, timeout=300,
+        [sys.executable, "-m", "tests.faults.power.recording", folder, str(60 * min(scale, 5)), images], cwd=ROOT, check=True, timeout=300,
         env={**os.environ, "LD_PRELOAD": str(shim), "POWER_FOLDER": str(folder), "POWER_JOURNAL": str(journal)},
     )  # fmt: skip
     operations = read_journal(journal)
     written = {operation.name for operation in operations if operation.what == "W"}
     assert {"events.db", "events.db-wal"} <= written, "the journal saw nothing"
+    segments = {name for name in written if name.startswith("events.db.images/")}
+    unlinked = {operation.name for operation in operations if operation.what == "U"}
+    assert bool(segments) == bool(segments & unlinked) == (images == "beside")
     # Checkpoints are where the file itself is written.
-    assert sum(operation.name == "events.db" for operation in operations if operation.what == "S") > 2
+    syncs = sum(operation.name == "events.db" for operation in operations if operation.what == "S")
+    assert syncs > (2 if images == "inside" else 0)
     chance = random.Random(scale)
     points = [chance.randrange(len(operations)) for _ in range(60 * scale)]
     broken: list[str] = []
@@ -51,7 +56,11 @@ def test_what_was_told_outlives_a_power_cut(tmp_path, make_recorder, ledger, sca
         tried += told.count("recorded")
         shutil.rmtree(place)
     assert not broken
-    ledger("power cut", f"at {len(points)} points of a recording", Verdict(tried, len(broken), 0, 0, 0, 0))
+    ledger(
+        "power cut",
+        f"at {len(points)} points of a recording, images {images} the database",
+        Verdict(tried, len(broken), 0, 0, 0, 0),
+    )
     assert tried > 60
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from uuid import uuid4
 
 from vision_event_block.backoff import LONGEST_DELAY
 from vision_event_block.backup.confirmations import Confirmations
 from vision_event_block.backup.destination import Destination
 from vision_event_block.backup.destinations import Destinations
+from vision_event_block.backup.lanes import Lane, Lanes
 from vision_event_block.backup.policy import PROBE_AFTER, Trouble
 from vision_event_block.errors import StoreCorrupt, StoreError
 from vision_event_block.event import MAX_BATCH
@@ -30,22 +31,7 @@ LEASE = 15.0
 _POLL = 2.0
 _UPKEEP = 60.0
 _ROUTES_AT_ONCE = 8
-# A route whose events are all in the hands of other processes is not asked again at once.
-_REST = 0.1
 _LOOK_APART = 0.01
-# With a full claim behind it there is a backlog, and a second one travels while the first one's answers do.
-_CLAIMS_AT_ONCE = 2
-
-# Where so many events come at once, the next ones gather for as long as this since the last claim: fewer and
-# fuller batches for all but the same time on the way.
-_MANY = 10
-_GATHER = 0.5
-# Who waits for a delivery has it begun at once. As many more wait in the queue, where they share requests,
-# and leave threads to other routes.
-_EXPRESS = 4
-
-# A route, and which of the claims that are under way on it: its number, or its token if it is express.
-Lane = tuple[Route, "int | str"]
 
 
 class BackupWorker:
@@ -65,9 +51,8 @@ class BackupWorker:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._pool = Pool(_ROUTES_AT_ONCE, "backup")
-        self._tokens: dict[Lane, str] = {}
-        self._backlogged: set[Route] = set()
-        self._rest_until: dict[Route, float] = {}
+        self._lanes = Lanes()
+        self._carried: set[Lane] = set()
         self._said: dict[Route, str] = {}
 
     @property
@@ -97,7 +82,7 @@ class BackupWorker:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            self._rest_until.clear()
+            self._lanes.hurry()
             self.notify()
             time.sleep(min(left, 0.02))
         return True
@@ -110,7 +95,7 @@ class BackupWorker:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(deadline - time.monotonic(), 0.0))
-        while self._tokens and time.monotonic() < deadline:
+        while self._lanes.tokens and time.monotonic() < deadline:
             time.sleep(0.01)
         self._destinations.close()
         self._pool.close()
@@ -137,35 +122,44 @@ class BackupWorker:
             and self._destinations.can_reach(route)
         )
 
-    def lease(self, route: Route) -> Lease | None:
-        """A lease for events that are recorded now and carried at once; None if they had better queue.
+    @contextlib.contextmanager
+    def express(self, route: Route) -> Iterator[Lease | None]:
+        """A lease for events that are recorded now and then carried past the queue; None if they had better queue.
 
         Raises:
             StoreError: If the store cannot be read.
         """
-        express = sum(isinstance(which, str) for _, which in list(self._tokens))
-        if express >= _EXPRESS or self._stopping.is_set() or not self.can_deliver(route):
-            return None
-        return None if self._store.queue.circuit(route).failures else Lease(uuid4().hex, LEASE)
+        lane = self._lanes.take_express(route) if self._is_free(route) else None
+        try:
+            yield Lease(self._lanes.token(lane), LEASE) if lane else None
+        finally:
+            if lane and lane not in self._carried:
+                self._lanes.leave(lane)
 
     def carry(self, route: Route, lease: Lease, recorded: Sequence[Recorded]) -> None:
         """Delivers events that were recorded under this lease, past the queue, and all others in it."""
         events = [answer.claimed for answer in recorded if answer.claimed is not None]
         if events:
-            lane = (route, lease.token)
-            self._tokens[lane] = lease.token
+            lane: Lane = (route, lease.token)
+            self._carried.add(lane)
             self._pool.submit(partial(self._carry, lane, Circuit(), events))
         if len(events) < len(recorded):
             # Somebody waits for what is left to the queue: nothing is to gather there any longer.
-            self._rest_until.pop(route, None)
+            self._lanes.hurry(route)
         if len(events) < len(recorded) or not self._threads:
             self.notify()
+
+    def _is_free(self, route: Route) -> bool:
+        """Whether nothing is known that would hold up a delivery on a route."""
+        if self._stopping.is_set() or not self.can_deliver(route):
+            return False
+        return not self._store.queue.circuit(route).failures
 
     def _can_deliver(self) -> bool:
         try:
             # In this order: a route takes its token before it claims.
             return any(self._store.queue.next_due(route) == 0.0 for route in self._usable_routes()) or bool(
-                self._tokens
+                self._lanes.tokens
             )
         except StoreError:
             return False
@@ -209,36 +203,23 @@ class BackupWorker:
             self._stopping.wait(max(looked_at + _LOOK_APART - time.monotonic(), 0.0))
 
     def _start(self, route: Route, circuit: Circuit) -> None:
-        if time.monotonic() < self._rest_until.get(route, 0.0):
-            return
-        for number in range(_CLAIMS_AT_ONCE if route in self._backlogged and not circuit.failures else 1):
-            lane = (route, number)
-            if lane not in self._tokens:
-                self._tokens[lane] = uuid4().hex
-                self._pool.submit(partial(self._carry, lane, circuit))
+        for lane in self._lanes.take(route, is_well=not circuit.failures):
+            self._pool.submit(partial(self._carry, lane, circuit))
 
     def _carry(self, lane: Lane, circuit: Circuit, events: Sequence[Claimed] | None = None) -> None:
         route, _ = lane
-        rest = _POLL
         began = time.monotonic()
         try:
-            settled = self._work_on(route, circuit, self._tokens[lane], events)
-            rest = self._pause(route, settled, time.monotonic() - began)
+            settled = self._work_on(route, circuit, self._lanes.token(lane), events)
+            if events is None:
+                self._lanes.rest_after(route, began, settled, self.confirmations.awaited)
         except StoreError as error:
+            self._lanes.rest_for(route, _POLL)
             logger.warning("Backup to %s waits: %s", route.destination, error)
         finally:
-            if events is None:
-                self._rest_until[route] = time.monotonic() + rest
-            del self._tokens[lane]
+            self._lanes.leave(lane)
+            self._carried.discard(lane)
             self._wake.set()
-
-    def _pause(self, route: Route, settled: int, took: float) -> float:
-        """Seconds until it is worth claiming again."""
-        if not settled:
-            return _REST
-        if settled < _MANY or route in self._backlogged or self.confirmations.awaited:
-            return 0.0
-        return max(_GATHER - took, 0.0)
 
     def _idle_time(self) -> float:
         """Seconds until there may be something to do that nobody will tell."""
@@ -246,14 +227,13 @@ class BackupWorker:
         try:
             if not self._settings.backup or not self._store.backup_switch().is_on:
                 return _POLL
-            now, clock = time.time(), time.monotonic()
+            now = time.time()
             for route, circuit in self._store.queue.routes().items():
                 if circuit.open_until > now:
                     moments.append(max(circuit.open_until - now, 0.05))
-                elif (route, 0) not in self._tokens and self._destinations.can_reach(route):
+                elif not self._lanes.is_taken(route) and self._destinations.can_reach(route):
                     due = self._store.queue.next_due(route)
-                    rest = max(self._rest_until.get(route, 0.0) - clock, 0.0)
-                    moments += [] if due is None else [max(due, rest, 0.005)]
+                    moments += [] if due is None else [max(due, self._lanes.rest(route), 0.005)]
         except StoreError:
             return _POLL
         return min(moments)
@@ -264,11 +244,8 @@ class BackupWorker:
             # Everybody else keeps away while one event is risked.
             self._store.queue.trip(route, circuit.failures, LEASE, circuit.reason)
         events = self._store.queue.claim(route, token, LEASE, 1 if probing else MAX_BATCH)
-        if len(events) == MAX_BATCH:
-            self._backlogged.add(route)
+        if self._lanes.claimed(route, len(events)):
             self._wake.set()
-        else:
-            self._backlogged.discard(route)
         return events
 
     def _work_on(
@@ -319,7 +296,7 @@ class BackupWorker:
 
     def _keep_leases(self) -> None:
         while not self._stopping.wait(LEASE / 3):
-            for token in list(self._tokens.values()):
+            for token in self._lanes.tokens:
                 try:
                     self._store.queue.renew(token, LEASE)
                 except StoreError as error:

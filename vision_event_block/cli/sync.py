@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from typing import Annotated
@@ -16,6 +15,7 @@ from vision_event_block.settings import Settings
 from vision_event_block.status import device_status
 
 _LOOK_EVERY = 0.5
+_LAST_WORDS = 1.0
 
 
 def sync(
@@ -42,8 +42,12 @@ def sync(
         before = recorder.store.counts()
         recorder.store.queue.hurry()
         recorder.resume()
-        with contextlib.suppress(KeyboardInterrupt), terminal.progress("delivering") as bar:
-            _follow(recorder, bar, bar.add_task("", total=before.pending), before.delivered, watch)
+        try:
+            with terminal.progress("delivering") as bar:
+                _follow(recorder, bar, bar.add_task("", total=before.pending), before.delivered, watch)
+        except KeyboardInterrupt:
+            # What is on its way just now is told as what becomes of it.
+            recorder.flush(_LAST_WORDS)
         _conclude(recorder, before.delivered, before.rejected)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 from pathlib import Path
 
-from tests.faults.driver import a_picture
+from tests.faults.driver import a_picture, small_segments
 from vision_event_block.recorder import Recorder
 from vision_event_block.settings import Settings
 from vision_event_block.store.model import Outcome
 
 
-def main(folder: Path, events: int) -> None:
-    """Two threads record; a third settles what is pending and prunes."""
+def main(folder: Path, events: int, images: str) -> None:
+    """Two threads record; a third settles what is pending and prunes. The images go `inside` or `beside`."""
     told = os.open(folder / "told", os.O_WRONLY | os.O_CREAT)
-    recorder = Recorder(Settings(store=str(folder / "events.db"), backup=False, retention_days=1e-9))
+    with small_segments(60_000) if images == "beside" else contextlib.nullcontext():
+        recorder = Recorder(Settings(store=str(folder / "events.db"), backup=False, retention_days=1e-9))
+        recorder.store.counts()
     done = threading.Event()
 
     def record(stream: str) -> None:
@@ -52,4 +55,4 @@ def main(folder: Path, events: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

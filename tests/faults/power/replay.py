@@ -81,7 +81,13 @@ def cuts(
             place.mkdir()
             for name, file in files.items():
                 # The index of the log is made anew from the log; what a mapping holds is never synced.
-                if not name.endswith("-shm") and not (file.is_unlinked and chance.random() < 0.5):
+                is_folder = any(other.startswith(f"{name}/") for other in files)
+                if (
+                    not name.endswith("-shm")
+                    and not is_folder
+                    and not (file.is_unlinked and chance.random() < 0.5)
+                ):
+                    (place / name).parent.mkdir(exist_ok=True)
                     (place / name).write_bytes(file.after_cut(chance))
             yield told, place
         if operation.what == "A":
