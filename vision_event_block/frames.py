@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-# Twelve of 1280x720, or one of 3840x2160.
+# Twelve of 1280x720, or five of 1920x1080.
 _BUFFERS = Buffers(32 * 1024 * 1024)
 
 

@@ -62,12 +62,12 @@ def hasten(set_value: Callable[[Any, str, float], None] = setattr) -> None:
 @contextlib.contextmanager
 def small_segments(size: int = 10_000) -> Iterator[None]:
     """Stores that are opened now write every image beside the database, and a few fill a segment."""
-    usual = segments._LARGE, segments._SEGMENT_BYTES
-    segments._LARGE, segments._SEGMENT_BYTES = 1, size
+    usual = segments._LARGE, segments._TOGETHER, segments._SEGMENT_BYTES
+    segments._LARGE, segments._TOGETHER, segments._SEGMENT_BYTES = 1, 1, size
     try:
         yield
     finally:
-        segments._LARGE, segments._SEGMENT_BYTES = usual
+        segments._LARGE, segments._TOGETHER, segments._SEGMENT_BYTES = usual
 
 
 def main(stream: str, count: int, wait_for: str) -> None:

@@ -57,8 +57,8 @@ def test_what_was_told_outlives_a_power_cut(tmp_path, make_recorder, ledger, ima
         shutil.rmtree(place)
     assert not broken
     ledger(
-        "power cut",
-        f"at {len(points)} points of a recording, images {images} the database",
+        f"power cut, images {images} the database",
+        f"at {len(points)} points of a recording",
         Verdict(tried, len(broken), 0, 0, 0, 0),
     )
     assert tried > 60

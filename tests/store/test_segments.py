@@ -37,21 +37,23 @@ def large(number: int, size: int = 3000) -> NewEvent:
     return NewEvent(f"e{number}", ROUTE, "custom", "uc", 0.0, "{}", {(0, "input"): image})
 
 
-def image_of(store: SQLiteEventStore, number: int):
-    return store.image(large(number).images[0, "input"].sha256)
+def image_of(store: SQLiteEventStore, number: int, size: int = 3000):
+    return store.image(large(number, size).images[0, "input"].sha256)
 
 
 def segments_of(folder: Path) -> list[Path]:
     return sorted((folder / "events.db.images").iterdir())
 
 
-def test_only_large_images_go_beside_the_database(tmp_path):
-    """A small one is not worth a sync of its own."""
+def test_only_large_images_of_several_events_go_beside_the_database(tmp_path):
+    """A small one, or one that comes alone, is not worth a sync of its own."""
     store = SQLiteEventStore(tmp_path / "events.db", Quota(10**9))
-    store.record([large(1, 65_535)])
+    store.record([large(1, 65_535), large(2, 65_535)])
+    store.record([large(3, 65_536)])
     assert not (tmp_path / "events.db.images").exists()
-    store.record([large(2, 65_536)])
+    store.record([large(4, 65_536), large(5, 65_535)])
     assert [path.stat().st_size for path in segments_of(tmp_path)] == [65_536]
+    assert all(image_of(store, number, 65_536 if number in (3, 4) else 65_535) for number in range(1, 6))
     store.close()
 
 

@@ -12,8 +12,8 @@ from vision_event_block.store.sqlite.database import Database
 from vision_event_block.store.sqlite.queries import SQL
 from vision_event_block.store.sqlite.segments import Place
 
-# About what four cameras of 1920x1080 send in a second.
-_RECENT_BYTES = 16 * 1024 * 1024
+# About what a camera of 1920x1080 sends in half a second.
+_RECENT_BYTES = 8 * 1024 * 1024
 # A segment may move on while somebody looks for it.
 _LOOKS = 3
 
@@ -25,16 +25,17 @@ class SQLiteImages:
         self._database = database
         self._recent = RecentImages(_RECENT_BYTES)
 
-    def insert(self, connection: sqlite3.Connection, image: EncodedImage) -> bool:
-        """Adds an image in the transaction of the caller; false if it is there already."""
+    def insert(self, connection: sqlite3.Connection, image: EncodedImage, events: int = 1) -> bool:
+        """Adds an image in the transaction of the caller, of so many events; false if it is there already."""
         if connection.execute(SQL["has_image"], {"sha256": image.sha256}).fetchone():
             return False
         row = {
             "sha256": image.sha256, "content_type": image.content_type, "width": image.width, "height": image.height,
             "size": len(image.data), "segment": None, "start": None, "data": image.data,
         }  # fmt: skip
-        if len(image.data) >= self._database.segments.large:
-            place = self._database.segments.append(connection, image.data)
+        segments = self._database.segments
+        if len(image.data) >= segments.large and events >= segments.together:
+            place = segments.append(connection, image.data)
             row |= {"segment": place.segment, "start": place.start, "data": None}
         connection.execute(SQL["insert_image"], row)
         return True

@@ -1,9 +1,10 @@
 """Large images, one after the other in files beside the database.
 
-In the database each of their bytes would be written twice, to the log and from there to its page, and page
-by page: that costs as much processor as half of encoding them, and wears a memory card out twice as fast.
-So the database keeps where they are. They are synced before the transaction that names them commits, so an
-event never comes without them; what a transaction left behind that did not commit is written over.
+In the database each of their bytes is written twice, to the log and from there to its page, and page by page.
+Here it is written once, and the database keeps where. They are synced before the transaction that names them
+commits, so an event never comes without them; what a transaction left behind that did not commit is written over.
+That sync is one more, so it is made where several events share it: one that comes alone, as when somebody
+waits for it, goes into the database with its images.
 
 All that writes here happens inside a write transaction of the database, so one process at a time.
 """
@@ -23,6 +24,8 @@ SUFFIX = ".images"
 """What the name of the folder of a database ends in."""
 # A smaller one is not worth a sync of its own.
 _LARGE = 64 * 1024
+# So many events in a transaction share it.
+_TOGETHER = 2
 _SEGMENT_BYTES = 16 * 1024 * 1024
 # A small store has small ones, or its quota would be a few of them.
 _SEGMENTS_OF_A_QUOTA = 32
@@ -44,12 +47,14 @@ class Segments:
 
     Attributes:
         folder: Where they are.
-        large: Images of so many bytes belong here.
+        large: Images of so many bytes belong here,
+        together: if so many events or more are recorded in one transaction.
     """
 
     def __init__(self, database: Path, max_bytes: int) -> None:
         self.folder = Path(f"{database}{SUFFIX}")
         self.large = _LARGE
+        self.together = _TOGETHER
         self._bytes = min(_SEGMENT_BYTES, max_bytes // _SEGMENTS_OF_A_QUOTA)
         self._unsynced: set[Path] = set()
 

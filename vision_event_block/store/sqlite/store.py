@@ -102,14 +102,14 @@ class SQLiteEventStore:
     def _record(self, events: Sequence[NewEvent]) -> list[Recorded]:
         now = self._clock()
         with self._database.transaction() as connection:
-            recorded = [self._insert(connection, event, now) for event in events]
+            recorded = [self._insert(connection, event, now, len(events)) for event in events]
             self._pruning.check_quota(connection)
         for event in events:
             for image in event.images.values():
                 self._images.recorded(image)
         return recorded
 
-    def _insert(self, connection: sqlite3.Connection, event: NewEvent, now: float) -> Recorded:
+    def _insert(self, connection: sqlite3.Connection, event: NewEvent, now: float, together: int) -> Recorded:
         state: State = "delivered" if event.route.destination == HERE else "pending"
         row = {
             "id": event.id, **columns_of(event.route), "state": state,
@@ -134,14 +134,16 @@ class SQLiteEventStore:
             count(connection, **{before: -1})
             count(connection, **{state: 1})
             happened(connection, seq, "replaced", "", now)
-        images_are_new = self._attach(connection, event, seq, now)
+        images_are_new = self._attach(connection, event, seq, now, together)
         claimed = None
         if event.lease and is_new and images_are_new and state == "pending" and seq is not None:
             self.queue.grant(connection, seq, event.lease)
             claimed = Claimed(seq, event.id, event.use_case, event.body, 0, event.digests())
         return Recorded(event.id, state, is_new, is_same=is_new or comes_back, claimed=claimed)
 
-    def _attach(self, connection: sqlite3.Connection, event: NewEvent, seq: int | None, now: float) -> bool:
+    def _attach(
+        self, connection: sqlite3.Connection, event: NewEvent, seq: int | None, now: float, together: int
+    ) -> bool:
         """Everything of an event that is not in its own row, in place of what was there.
 
         Returns whether none of its images was in the store before.
@@ -149,7 +151,11 @@ class SQLiteEventStore:
         before = set(images_of(connection, seq).values())
         for table in ("delete_event_images", "delete_classes"):
             connection.execute(SQL[table], {"seq": seq})
-        new = {image.sha256 for image in event.images.values() if self._images.insert(connection, image)}
+        new = {
+            image.sha256
+            for image in event.images.values()
+            if self._images.insert(connection, image, together)
+        }
         for (position, role), sha256 in event.digests().items():
             if connection.execute(SQL["has_image"], {"sha256": sha256}).fetchone() is None:
                 raise UnknownImage(
