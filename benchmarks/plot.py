@@ -11,6 +11,8 @@ from matplotlib import pyplot as plt
 
 from benchmarks.rows import Row
 
+# Nothing at all has no place on a logarithmic scale.
+_LEAST = 0.002
 _REACHED, _MISSED = "#3b7dd8", "#c0392b"
 
 
@@ -18,9 +20,10 @@ def draw(table: list[Row], path: Path) -> None:
     """One bar for each row, on a logarithmic scale around 1: the same as the stock block, or as the limit."""
     figure, axes = plt.subplots(figsize=(11, 0.42 * len(table) + 1.2))
     names = [row.name for row in table]
+    ratios = [max(row.ratio, _LEAST) for row in table]
     axes.barh(
         names,
-        [row.ratio - 1 for row in table],
+        [ratio - 1 for ratio in ratios],
         left=1,
         color=[_REACHED if row.is_reached else _MISSED for row in table],
         height=0.6,
@@ -31,12 +34,12 @@ def draw(table: list[Row], path: Path) -> None:
     for number, row in enumerate(table):
         axes.annotate(
             f" {row.ratio:.2f} ",
-            (row.ratio, number),
+            (ratios[number], number),
             va="center",
             ha="left" if row.ratio >= 1 else "right",
             fontsize=9,
         )
-    low, high = min(row.ratio for row in table), max(row.ratio for row in table)
+    low, high = min(ratios), max(ratios)
     axes.set_xlim(low / 2.2, high * 2.2)
     axes.set_xlabel("ours / stock block, or ours / limit", fontsize=9)
     axes.set_title(

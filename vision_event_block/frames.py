@@ -132,7 +132,10 @@ def encode_together(frames: Iterable[tuple[Frame, int]]) -> None:
         # Here, where nobody else wants the interpreter: a thread that waits for it is woken on the wrong processor.
         frame.mark()
     for frame, quality in distinct.values():
-        _encoders.submit(partial(_try_to_encode, frame, quality, done))
+        try:
+            _encoders.submit(partial(_try_to_encode, frame, quality, done))
+        except RuntimeError:  # the interpreter is shutting down, and starts no thread any more
+            done.release()
     for _ in distinct:
         done.acquire()
 

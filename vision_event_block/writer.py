@@ -151,8 +151,11 @@ class Writer:
                         ready[id(job)] = events
                     done.release()
 
-        for _ in group[1:]:
-            self._pool.submit(work)
+        with contextlib.suppress(
+            RuntimeError
+        ):  # the interpreter is shutting down, and starts no thread any more
+            for _ in group[1:]:
+                self._pool.submit(work)
         work()
         for _ in group:
             done.acquire()

@@ -163,6 +163,7 @@ def test_an_image_that_is_not_whole_is_none(make_store, tmp_path, damage):
     store = make_store()
     assert image_of(store, 0) is None
     assert image_of(store, 5) is not None
+    assert bool(store.catalog.check()) == (damage != "other bytes")
     store.prune()
     assert {f"e{number}" for number in range(6)} == {event.id for event in store.catalog.events()}
 

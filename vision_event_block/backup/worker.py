@@ -124,11 +124,7 @@ class BackupWorker:
 
     @contextlib.contextmanager
     def express(self, route: Route) -> Iterator[Lease | None]:
-        """A lease for events that are recorded now and then carried past the queue; None if they had better queue.
-
-        Raises:
-            StoreError: If the store cannot be read.
-        """
+        """A lease for events that are recorded now and then carried past the queue; None if they had better queue."""
         lane = self._lanes.take_express(route) if self._is_free(route) else None
         try:
             yield Lease(self._lanes.token(lane), LEASE) if lane else None
@@ -151,9 +147,11 @@ class BackupWorker:
 
     def _is_free(self, route: Route) -> bool:
         """Whether nothing is known that would hold up a delivery on a route."""
-        if self._stopping.is_set() or not self.can_deliver(route):
+        try:
+            is_well = self.can_deliver(route) and not self._store.queue.circuit(route).failures
+        except StoreError:  # whoever records next meets it, and says so
             return False
-        return not self._store.queue.circuit(route).failures
+        return is_well and not self._stopping.is_set()
 
     def _can_deliver(self) -> bool:
         try:

@@ -59,7 +59,8 @@ class SQLiteCatalog:
     def check(self) -> list[str]:
         with self._database.reading() as connection:
             found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)").fetchall()]
-        return [] if found == ["ok"] else found
+            missing = self._database.segments.missing(connection)
+        return ([] if found == ["ok"] else found) + missing
 
     def history(self, event_id: str) -> list[Happening]:
         with self._database.reading() as connection:

@@ -249,7 +249,7 @@ class Database:
         try:
             writer = self._writer = self._connect()
             self._prepare(writer)
-            self.segments.unlink_all_but({number for (number,) in writer.execute(SQL["segments"]).fetchall()})
+            self.segments.unlink_all_but({number for number, _ in writer.execute(SQL["segments"]).fetchall()})
             self._reader = self._connect()
         except BaseException:
             self._forget()

@@ -42,14 +42,16 @@ class Pruning:
     def make_room(self, size: int) -> int:
         """Frees what can be freed: some delivered events, for good, and segments. Returns how many, 0 if nothing."""
         try:
-            dropped = self._delete("prunable", {"limit": _AT_ONCE})
+            dropped = self._free()
         except StoreFull:  # deleting writes first; now the reserve is there to write in
-            dropped = self._delete("prunable", {"limit": _AT_ONCE})
-        dropped += self._database.free_segments(_NEARLY_ALL)
+            dropped = self._free()
         # Under the quota free pages are used again; a full disk needs them back.
         if dropped and not self._database.ballast.has_room_beside(size):
             self._database.shrink()
         return dropped
+
+    def _free(self) -> int:
+        return self._delete("prunable", {"limit": _AT_ONCE}) + self._database.free_segments(_NEARLY_ALL)
 
     def prune(self) -> int:
         """Removes what is too old, and some of the oldest where the store is nearly full."""

@@ -57,7 +57,7 @@ SELECT sha256, segment, start, size FROM image WHERE segment = :segment;
 UPDATE image SET segment = :segment, start = :start WHERE sha256 = :sha256;
 
 -- name: segments
-SELECT number FROM segment;
+SELECT number, size FROM segment;
 
 -- name: segment_bytes
 SELECT coalesce(sum(size), 0) FROM segment;

@@ -141,6 +141,14 @@ class Segments:
                 if path.name.isdecimal() and int(path.name) not in numbers:
                     path.unlink(missing_ok=True)
 
+    def missing(self, connection: sqlite3.Connection) -> list[str]:
+        """What is not there, for people."""
+        return [
+            f"{path} is missing or too short: images in it are lost"
+            for number, size in connection.execute(SQL["segments"]).fetchall()
+            if size and not ((path := self._path(number)).is_file() and path.stat().st_size >= size)
+        ]
+
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:08}"
 
