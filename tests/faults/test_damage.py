@@ -187,6 +187,24 @@ def test_an_image_with_other_bytes_than_were_recorded_is_not_sent(quick, make_re
     assert "image" in reason
 
 
+def test_an_image_whose_name_is_damaged_is_missing_and_the_rest_flows_on(
+    quick, make_recorder, cloud, tmp_path
+):
+    """A name that is no text any more cannot even be asked for."""
+    recorder = make_recorder(backup=False)
+    hurt, well = (record_frame(recorder, "s", number) for number in range(2))
+    recorder.close()
+    with sqlite3.connect(tmp_path / "events.db") as connection:
+        connection.execute(
+            "UPDATE event_image SET sha256 = CAST(? AS TEXT) WHERE event_seq = 1", [b"\xed" + b"0" * 63]
+        )
+    recorder = make_recorder(cloud)
+    recorder.resume()
+    wait_until(lambda: recorder.store.counts().pending == 0)
+    assert cloud.ids == {well}
+    assert recorder.store.state(hurt)[0] == "rejected"
+
+
 @pytest.mark.parametrize(
     "body",
     [

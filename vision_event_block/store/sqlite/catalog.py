@@ -11,6 +11,7 @@ from vision_event_block.store.listing import Condition, Cursor, Filter, Happenin
 from vision_event_block.store.model import Route, State
 from vision_event_block.store.sqlite.database import Database
 from vision_event_block.store.sqlite.queries import SQL
+from vision_event_block.store.sqlite.rows import images_of
 
 _OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _TYPES = {"text": "string", "integer": "number", "real": "number", "true": "boolean", "false": "boolean"}
@@ -94,11 +95,9 @@ class SQLiteCatalog:
 
 
 def _listed(connection: sqlite3.Connection, row: Sequence[Any]) -> Listed:
-    images = connection.execute(SQL["images_of"], {"seq": row[0]}).fetchall()
-    by_place = {(position, role): sha256 for position, role, sha256 in images}
     *columns, destination, credential = row
     fields: dict[str, Any] = dict(zip(_COLUMNS, columns, strict=True))
-    return Listed(**fields, route=Route(destination, credential), images=by_place)
+    return Listed(**fields, route=Route(destination, credential), images=images_of(connection, row[0]))
 
 
 def _where(wanted: Filter) -> tuple[list[str], list[Any]]:

@@ -9,6 +9,7 @@ from vision_event_block.errors import StoreFull
 from vision_event_block.store.model import Quota
 from vision_event_block.store.sqlite.database import PAGE_SIZE, Database
 from vision_event_block.store.sqlite.queries import SQL
+from vision_event_block.store.sqlite.rows import images_of
 
 _AT_ONCE = 100
 # Nobody waits longer than for one of these; what is left is done the next time.
@@ -105,8 +106,8 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 def delete(connection: sqlite3.Connection, events: Iterable[int], now: float) -> None:
     """Deletes events by `seq`, with the images that nobody else uses."""
     for seq in events:
-        images = connection.execute(SQL["images_of"], {"seq": seq}).fetchall()
+        images = set(images_of(connection, seq).values())
         connection.execute(SQL["delete_event"], {"seq": seq})
         connection.execute(SQL["count"], {"name": "kept", "number": -1})
-        for _, _, sha256 in images:
+        for sha256 in images:
             connection.execute(SQL["delete_orphans"], {"sha256": sha256, "now": now})

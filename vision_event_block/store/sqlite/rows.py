@@ -18,7 +18,10 @@ def columns_of(route: Route) -> dict[str, str]:
 def images_of(connection: sqlite3.Connection, seq: int | None) -> dict[tuple[int, Role], str]:
     """SHA-256 of the pictures of an event by (position, role)."""
     rows = connection.execute(SQL["images_of"], {"seq": seq}).fetchall()
-    return {(position, role): sha256 for position, role, sha256 in rows}
+    # Damaged bytes make a name that no image has, and that can be asked for all the same.
+    return {
+        (position, role): str(sha256).encode("ascii", "replace").decode() for position, role, sha256 in rows
+    }
 
 
 def happened(connection: sqlite3.Connection, seq: int | None, what: str, words: str, now: float) -> None:
