@@ -51,10 +51,10 @@ WHERE alive > 0 AND alive < size * :share AND number < (SELECT max(number) FROM 
 ORDER BY CAST(alive AS REAL) / size LIMIT 1;
 
 -- name: images_in
-SELECT sha256, segment, start, size FROM image WHERE segment = :segment;
+SELECT rowid, segment, start, size FROM image WHERE segment = :segment;
 
 -- name: move_image
-UPDATE image SET segment = :segment, start = :start WHERE sha256 = :sha256;
+UPDATE image SET segment = :segment, start = :start WHERE rowid = :row;
 
 -- name: segments
 SELECT number, size FROM segment;

@@ -70,7 +70,9 @@ class Segments:
             connection.execute(SQL["add_segment"], {"number": number})
         path = self._path(number)
         if size == 0:
-            self.folder.mkdir(mode=0o700, exist_ok=True)
+            if not self.folder.exists():
+                self.folder.mkdir(mode=0o700)
+                self._unsynced.add(self.folder.parent)
             self._unsynced.add(self.folder)
         with _opened(path, os.O_WRONLY | os.O_CREAT) as file:
             try:
@@ -87,10 +89,10 @@ class Segments:
 
     def sync(self) -> None:
         """Puts on disk what was appended. To be called before the transaction commits."""
-        # Files before the folder that names them.
-        for path in sorted(self._unsynced, key=lambda path: path == self.folder):
+        # What is named before the folder that names it.
+        for path in sorted(self._unsynced, key=lambda path: len(path.parts), reverse=True):
             with _opened(path, os.O_RDONLY) as file:
-                os.fsync(file) if path == self.folder else os.fdatasync(file)
+                os.fdatasync(file) if path.parent == self.folder else os.fsync(file)
         self._unsynced.clear()
 
     def forget(self) -> None:
@@ -121,11 +123,10 @@ class Segments:
         found = connection.execute(SQL["sparse_segment"], {"share": share}).fetchone()
         if found is None:
             return False
-        for sha256, *where in connection.execute(SQL["images_in"], {"segment": found[0]}).fetchall():
-            data = self.read(Place(*where)) or b""
-            place = self.append(connection, data)
+        for row, *where in connection.execute(SQL["images_in"], {"segment": found[0]}).fetchall():
+            place = self.append(connection, self.read(Place(*where)) or b"")
             connection.execute(
-                SQL["move_image"], {"sha256": sha256, "segment": place.segment, "start": place.start}
+                SQL["move_image"], {"row": row, "segment": place.segment, "start": place.start}
             )
         return True
 
