@@ -12,7 +12,7 @@ from tests.link import Fault
 from vision_event_block.backup import confirmations
 from vision_event_block.backup.confirmations import Confirmations
 from vision_event_block.draft import Draft, compose
-from vision_event_block.store.model import Lease, Route
+from vision_event_block.store.model import Circuit, Lease, Route
 
 
 def record_together(recorder, frames, **more):
@@ -160,3 +160,15 @@ def test_a_lease_is_granted_only_for_images_that_nobody_else_may_be_uploading(ma
     assert (recorded.claimed is not None) == is_new
     others = recorder.store.queue.claim(route, "theirs", 60, 10)
     assert (composition.event.event_id in {event.id for event in others}) != is_new
+
+
+def test_what_somebody_else_just_failed_with_is_not_tried_at_once(make_recorder):
+    """The look at the route was before it failed, the claim after."""
+    recorder = make_recorder(backup=False, api_key="key")
+    recorder.record(use_case="uc")
+    route = recorder.route()
+    recorder.store.queue.trip(route, 1, 60, "401")
+    assert recorder._worker._claim(route, Circuit(), "t") == []
+    assert len(recorder._worker._claim(route, Circuit(failures=1), "t2")) == 0
+    recorder.store.queue.release("t")
+    assert len(recorder._worker._claim(route, Circuit(failures=1), "t3")) == 1

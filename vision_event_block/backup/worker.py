@@ -242,6 +242,9 @@ class BackupWorker:
             # Everybody else keeps away while one event is risked.
             self._store.queue.trip(route, circuit.failures, LEASE, circuit.reason)
         events = self._store.queue.claim(route, token, LEASE, 1 if probing else MAX_BATCH)
+        if not probing and events and self._store.queue.circuit(route).failures > circuit.failures:
+            # It failed for somebody else since this thread looked, who just gave these events back.
+            return []
         if self._lanes.claimed(route, len(events)):
             self._wake.set()
         return events
