@@ -85,7 +85,7 @@ class Frame:
         """
         with self._lock:
             if self._encoded is None:
-                pixels = self._copy if self._copy is not None else self._pixels()
+                pixels = self._as_kept()
                 if pixels is None:
                     raise InvalidEvent("The frame is gone: encode it while the step runs, or keep() it.")
                 self._note(pixels)
@@ -98,8 +98,12 @@ class Frame:
     def mark(self) -> None:
         """Notes how the pixels look, which `encode` does otherwise."""
         with self._lock:
-            if self._encoded is None and (pixels := self._pixels()) is not None:
+            if self._encoded is None and (pixels := self._as_kept()) is not None:
                 self._note(pixels)
+
+    def _as_kept(self) -> Array | None:
+        """What is to be encoded: the copy, since somebody may have drawn on the pixels."""
+        return self._copy if self._copy is not None else self._pixels()
 
     def _note(self, pixels: Array) -> None:
         # Once the array is gone nobody can ask whether it still looks so.

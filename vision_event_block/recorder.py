@@ -301,11 +301,7 @@ class Recorder:
                 ]
             if wait_for == "delivery":
                 return self._deliver(compositions, route)
-            recorded = self._put(compositions, route)
-            return [
-                self._on_disk(composition, answer, route)
-                for composition, answer in zip(compositions, recorded, strict=True)
-            ]
+            return self._receipts(compositions, self._put(compositions, route), route)
         except VisionEventError as error:
             return [Receipt.refused(error) for _ in compositions]
         except Exception as error:  # a broken sink must not stop a production line
@@ -324,11 +320,15 @@ class Recorder:
             recorded = self._put(compositions, route, lease)
             if lease is not None:
                 self._worker.carry(route, lease, recorded)
-        receipts = [
+        return self._confirm(self._receipts(compositions, recorded, route), route)
+
+    def _receipts(
+        self, compositions: Sequence[Composition], recorded: Sequence[Recorded], route: Route
+    ) -> list[Receipt]:
+        return [
             self._on_disk(composition, answer, route)
             for composition, answer in zip(compositions, recorded, strict=True)
         ]
-        return self._confirm(receipts, route)
 
     def _count_refused(self, error: Exception, number: int = 1) -> None:
         with contextlib.suppress(Exception):  # the settings may name no store at all

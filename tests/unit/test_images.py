@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import a_frame
 from vision_event_block.errors import InvalidEvent
-from vision_event_block.frames import Frame, Frames
+from vision_event_block.frames import Frame, Frames, encode_together
 from vision_event_block.images import as_it_came, encode_jpeg
 
 
@@ -66,6 +66,18 @@ def test_frames_do_not_keep_pictures_alive():
     gc.collect()
     assert gone() is None
     assert not frames._frames
+
+
+def test_what_is_drawn_after_a_frame_was_kept_is_another_frame_however_it_is_encoded():
+    """Frames that are encoded together are looked at before; what counts is what is encoded."""
+    pixels, other = a_frame(1), a_frame(2)
+    frames = Frames()
+    kept = frames.of(pixels)
+    kept.keep()
+    pixels[:] = 255
+    encode_together([(kept, 95), (frames.of(other), 85)])
+    assert kept.encode(95) == encode_jpeg(a_frame(1), 95)
+    assert frames.of(pixels) is not kept
 
 
 def test_a_kept_frame_shows_what_was_there_when_it_was_kept():
